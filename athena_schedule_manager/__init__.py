@@ -1,0 +1,1 @@
+"""AWS Lambda function that makes EventBridge schedules match a JSON configuration in Git."""

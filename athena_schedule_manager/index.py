@@ -1,0 +1,404 @@
+"""The Lambda function's shell around the core in `schedule_manager`.
+
+One invocation: settings from the environment, the configuration from Git, the reconciliation, the
+counters. Here are the log format, the rules of fetching, and the one client.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import functools
+import http
+import http.client
+import ipaddress
+import json
+import logging
+import os
+import random
+import re
+import ssl
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import MISSING, fields
+from typing import IO, TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from .schedule_manager import (
+    THREADS,
+    CannotReconcileError,
+    Clock,
+    Settings,
+    brief,
+    describe,
+    reconcile,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from email.message import Message
+
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+
+package_logger = logging.getLogger(__package__)
+logger = logging.getLogger(__name__)
+
+FETCH_SECONDS = 30.0
+"""For all tries together, and never more than half of what the invocation has left."""
+SOCKET_SECONDS = 10.0
+"""For one operation on the connection to the Git host."""
+FETCH_PAUSES = (0.5, 1.0, 2.0)
+"""Seconds before the second and each later try, when the Git host does not ask for others."""
+PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
+MAX_CONFIG_BYTES = 8 * 1024 * 1024
+LONGEST_INVOCATION = 900.0
+"""What a call by hand, without a Lambda context, is taken to have left."""
+
+
+def handler(event: object, context: object) -> dict[str, int]:  # noqa: ARG001 - Lambda's
+    """Reconcile once and return {"created": n, "updated": n, "deleted": n, "failed": n}.
+
+    Raises what made comparing impossible, after one ERROR line and before any write.
+    """
+    set_up_logging(getattr(context, "aws_request_id", None))
+    try:
+        settings = read_settings(os.environ)
+        clock = make_clock(context)
+        queries = load_queries(settings.config_git_url, clock)
+        results = reconcile(scheduler_client(), settings, queries, clock)
+    except CannotReconcileError as error:
+        logger.error("%s", error)  # noqa: TRY400 - one line, and the runtime prints the traceback
+        raise
+    except Exception as error:
+        logger.error("Unexpected error: %s", describe(error))  # noqa: TRY400 - as above
+        raise
+    logger.info("Reconciliation complete: %s", json.dumps(results))
+    return results
+
+
+def make_clock(context: object) -> Clock:
+    """Return the invocation's clock; without a Lambda context time does not run out."""
+    milliseconds = getattr(context, "get_remaining_time_in_millis", None)
+    if milliseconds is None:
+        return Clock(lambda: LONGEST_INVOCATION)
+    return Clock(lambda: milliseconds() / 1000)
+
+
+@functools.cache
+def scheduler_client() -> EventBridgeSchedulerClient:
+    """Return the execution environment's client: it outlives the invocation, as its connections do.
+
+    The default timeouts of 60 s and the legacy retry mode would outlast the function.
+    """
+    config = Config(
+        connect_timeout=3,
+        read_timeout=5,
+        max_pool_connections=THREADS,
+        retries={"mode": "standard", "total_max_attempts": 8},
+    )
+    return boto3.client("scheduler", config=config)
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings; blank is not set. Raises CannotReconcileError naming all that miss."""
+    values = {}
+    missing = []
+    for setting in fields(Settings):
+        name = setting.name.upper()
+        if value := environ.get(name, "").strip():
+            values[setting.name] = value
+        elif setting.default is MISSING:
+            missing.append(name)
+    if missing:
+        raise CannotReconcileError(
+            f"Missing required environment variables: {', '.join(missing)};"
+            " set them in the function's configuration"
+        )
+    return Settings(**values)
+
+
+# --- The log ------------------------------------------------------------------------------------
+
+
+class LineFormatter(logging.Formatter):
+    """`timestamp aws_request_id level message`: UTC with milliseconds, and one event one line."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self, request_id: str, end: str) -> None:
+        """Take the id for records that carry none, and what ends a line."""
+        super().__init__(
+            "%(asctime)s %(aws_request_id)s %(levelname)s %(message)s",
+            defaults={"aws_request_id": request_id},
+        )
+        self._end = end
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format the record with a traceback, if it has one, on the same line."""
+        line = re.sub(
+            "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]",
+            lambda match: match[0].encode("unicode_escape").decode(),
+            super().format(record),
+        )
+        return line + self._end
+
+
+def set_up_logging(request_id: str | None) -> None:
+    """Give the handlers of the root logger our format, and show our own INFO lines.
+
+    The runtime has put its handler there, whose filter adds the request id to every record. It
+    writes what it gets, so its lines need an end; handlers of streams have a terminator.
+    """
+    package_logger.setLevel(logging.INFO)
+    for log_handler in logging.getLogger().handlers:
+        end = "" if hasattr(log_handler, "terminator") else "\n"
+        log_handler.setFormatter(LineFormatter(request_id or "-", end))
+
+
+# --- The configuration from Git -------------------------------------------------------------------
+
+
+class PassingFetchError(CannotReconcileError):
+    """A fetch failed for a reason that may pass: try again, or use the copy fetched before."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        """Take the message, and the pause in seconds that the Git host asked for, if any."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+_copies: dict[str, bytes] = {}
+"""The last usable document by its URL, at most one, and only of a URL that holds a commit SHA."""
+
+
+def load_queries(url: str, clock: Clock) -> dict[str, object]:
+    """Fetch the configuration and return its queries. Raises CannotReconcileError.
+
+    The content behind a commit SHA cannot change, so a copy serves while the Git host is unwell.
+    """
+    check_url(url, "CONFIG_GIT_URL")
+    logger.info("Fetching config from Git: %s", redacted(url))
+    pinned = re.search(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", url, re.IGNORECASE)
+    if not pinned:
+        _warn_of_moving_url()
+    try:
+        document = fetch(url, clock)
+    except PassingFetchError as error:
+        if url not in _copies:
+            raise
+        logger.warning("%s; using the copy fetched before", error)
+        document = _copies[url]
+    queries = parse_config(document)
+    if pinned:
+        _copies.clear()
+        _copies[url] = document
+    return queries
+
+
+@functools.cache
+def _warn_of_moving_url() -> None:
+    """Warn once an execution environment."""
+    logger.warning(
+        "CONFIG_GIT_URL holds no 40-digit commit SHA: what it names may change unnoticed,"
+        " and no copy of it can serve while the Git host is down"
+    )
+
+
+def fetch(url: str, clock: Clock) -> bytes:
+    """Get the document, trying again while the failure may pass.
+
+    Raises CannotReconcileError, or its kind PassingFetchError when the tries or the time are over.
+    """
+    install_redirect_rule()
+    end = time.monotonic() + min(FETCH_SECONDS, clock.left() / 2)
+    for pause in FETCH_PAUSES:
+        try:
+            return _read_until(end, url)
+        except PassingFetchError as error:
+            delay = error.retry_after
+            if delay is None:
+                delay = pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
+            if time.monotonic() + delay >= end:
+                raise
+            clock.sleep(delay)
+    return _read_until(end, url)
+
+
+def _read_until(end: float, url: str) -> bytes:
+    """Make one try in a thread of its own: no timeout of a socket ends a host that drips."""
+    pool = ThreadPoolExecutor(1)
+    seconds = max(end - time.monotonic(), 0.0)
+    try:
+        return pool.submit(_read, url, min(seconds, SOCKET_SECONDS)).result(seconds)
+    except TimeoutError as error:
+        raise PassingFetchError(_fetch_message(url, "no whole answer in time")) from error
+    finally:
+        pool.shutdown(wait=False)
+
+
+def _read(url: str, timeout: float) -> bytes:
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as response:  # noqa: S310 - check_url
+            document: bytes = response.read(MAX_CONFIG_BYTES + 1)
+            missing = getattr(response, "length", None)
+    except urllib.error.HTTPError as error:
+        raise _http_failure(url, error) from error
+    except (OSError, http.client.HTTPException) as error:
+        raise _connection_failure(url, error) from error
+    except ValueError as error:
+        raise CannotReconcileError(_fetch_message(url, "redirected to a malformed URL")) from error
+    if len(document) > MAX_CONFIG_BYTES:
+        raise _invalid_config(f"it is larger than {MAX_CONFIG_BYTES} bytes")
+    if isinstance(missing, int) and missing > 0:
+        raise PassingFetchError(_fetch_message(url, f"the answer lacks its last {missing} bytes"))
+    return document
+
+
+def _http_failure(url: str, error: urllib.error.HTTPError) -> CannotReconcileError:
+    if error.fp:
+        error.close()
+    known = error.code in frozenset(http.HTTPStatus)
+    what = f"HTTP {error.code} {http.HTTPStatus(error.code).phrase if known else ''}".rstrip()
+    if error.code in PASSING_STATUSES:
+        return PassingFetchError(_fetch_message(url, what), _retry_after(error.headers))
+    return CannotReconcileError(
+        _fetch_message(url, f"{what}; verify CONFIG_GIT_URL, its commit SHA and the access to it")
+    )
+
+
+def _connection_failure(url: str, error: Exception) -> CannotReconcileError:
+    """Tell what failed, but not in the exception's own text: it may be the host's, or the URL."""
+    reason = getattr(error, "reason", None)
+    cause = reason if isinstance(reason, OSError) else error
+    detail = f": {cause.strerror}" if isinstance(cause, OSError) and cause.strerror else ""
+    message = _fetch_message(url, f"{type(cause).__name__}{detail}")
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return CannotReconcileError(message)
+    return PassingFetchError(message)
+
+
+def _fetch_message(url: str, what: str) -> str:
+    return f"Failed to fetch config from Git: {redacted(url)}: {what}"
+
+
+def _retry_after(headers: Message | None) -> float | None:
+    """Return the seconds of a Retry-After header, which are a number or an HTTP date."""
+    value = (headers.get("Retry-After") if headers else None) or ""
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        return max(email.utils.parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+    except (ValueError, OverflowError):
+        return None
+
+
+def redacted(url: str) -> str:
+    """Return the URL with its query string, which may be a token, replaced."""
+    return re.sub(r"[?#].*", "?***", url)
+
+
+def check_url(url: str, what: str, *, allow_http: bool = True) -> None:
+    """Raise CannotReconcileError unless the URL is https, or http to a loopback host.
+
+    The message never shows the URL: a refused one may hold a password anywhere.
+    """
+    if problem := _url_problem(url, allow_http=allow_http):
+        raise CannotReconcileError(f"Failed to fetch config from Git: {what} {problem}")
+
+
+def _url_problem(url: str, *, allow_http: bool) -> str | None:
+    if not re.fullmatch("[!-~]+", url):
+        return "must be of printable ASCII characters without spaces; percent-encode the others"
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is no valid URL"
+    if not host:
+        return "names no host; it must look like https://host/path"
+    if "@" in parts.netloc:
+        return "must not hold a user or password"
+    if parts.scheme == "https" or (allow_http and parts.scheme == "http" and _is_loopback(host)):
+        return None
+    return "must begin with https:// (http:// only to a loopback host)"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class RedirectRule(urllib.request.HTTPRedirectHandler):
+    """Hold every hop of a redirect to the rule of CONFIG_GIT_URL, and never leave https."""
+
+    def redirect_request(  # noqa: PLR0913, PLR0917 - urllib's signature
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Return the request that follows the redirect, or raise CannotReconcileError."""
+        try:
+            check_url(newurl, "the redirect of CONFIG_GIT_URL", allow_http=req.type == "http")
+        except CannotReconcileError:
+            fp.close()
+            raise
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+@functools.cache
+def install_redirect_rule() -> None:
+    """Make urlopen follow RedirectRule, once an execution environment."""
+    urllib.request.install_opener(urllib.request.build_opener(RedirectRule))
+
+
+def parse_config(document: bytes) -> dict[str, object]:
+    """Return the document's queries by id. Raises CannotReconcileError: absence is no {}."""
+    if not document.strip():
+        raise _invalid_config("it is empty")
+    try:
+        config = json.loads(
+            document.decode("utf-8-sig"),
+            object_pairs_hook=_object_of_unique_keys,
+            parse_constant=_refuse_constant,
+        )
+    except RecursionError as error:
+        raise _invalid_config("it is nested too deeply") from error
+    except ValueError as error:
+        raise _invalid_config(f"it is not UTF-8 JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise _invalid_config("it must be an object with the key queries")
+    queries = config.get("queries")
+    if not isinstance(queries, dict):
+        raise _invalid_config(
+            "queries must be there and be an object; to delete every schedule, write {} for it"
+        )
+    return queries
+
+
+def _invalid_config(problem: str) -> CannotReconcileError:
+    return CannotReconcileError(f"Invalid config from Git: {problem}")
+
+
+def _object_of_unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        twice = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+        raise _invalid_config(f"the key {brief(twice)} stands twice in one object; remove one")
+    return unique
+
+
+def _refuse_constant(name: str) -> float:
+    raise _invalid_config(f"{name} is not JSON")

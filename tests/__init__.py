@@ -1,0 +1,1 @@
+"""Tests, and the story that `make run` plays."""
