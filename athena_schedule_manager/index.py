@@ -187,7 +187,7 @@ def load_queries(url: str, clock: Clock) -> dict[str, object]:
     logger.info("Fetching config from Git: %s", redacted(url))
     pinned = re.search(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", url, re.IGNORECASE)
     if not pinned:
-        _warn_of_moving_url()
+        warn_of_moving_url()
     try:
         document = fetch(url, clock)
     except PassingFetchError as error:
@@ -203,7 +203,7 @@ def load_queries(url: str, clock: Clock) -> dict[str, object]:
 
 
 @functools.cache
-def _warn_of_moving_url() -> None:
+def warn_of_moving_url() -> None:
     """Warn once an execution environment."""
     logger.warning(
         "CONFIG_GIT_URL holds no 40-digit commit SHA: what it names may change unnoticed,"

@@ -207,7 +207,7 @@ def desired_state(queries: Mapping[str, object], settings: Settings) -> Desired:
             schedules[name] = desired_schedule(query_id, query, settings)
         except UnusableQueryError as error:
             unusable[name] = (
-                f"Query {brief(query_id)} is unusable (its schedule, if any, stays as it is): {error}"
+                f"Query {brief(query_id)} is unusable (its live schedule, if any, is kept): {error}"
             )
     return Desired(schedules, unusable)
 
@@ -394,12 +394,13 @@ def plan_changes(desired: Desired, existing: Existing, group_name: str) -> Plan:
     A live schedule whose query is unusable, or which could not be read, is in no change.
     """
     missing = desired.schedules.keys() - existing.names - existing.unread
+    compared = desired.schedules.keys() & existing.schedules.keys()
     obsolete = existing.names - desired.schedules.keys() - desired.unusable.keys()
     writes = [_create(desired.schedules[name], group_name) for name in missing]
     writes += [
-        _update(live, desired.schedules[name], group_name)
-        for name, live in existing.schedules.items()
-        if live.owned != desired.schedules[name]
+        _update(existing.schedules[name], desired.schedules[name], group_name)
+        for name in compared
+        if existing.schedules[name].owned != desired.schedules[name]
     ]
     return Plan(
         writes=tuple(sorted(writes, key=lambda change: change.name)),
@@ -644,8 +645,8 @@ def apply_plan(group: ScheduleGroup, plan: Plan, clock: Clock) -> dict[str, int]
     if undone:
         results["failed"] += undone
         logger.warning(
-            "Out of time: %d schedules were not read or not written;"
-            " they count as failed and the next run does them",
+            "Out of time before %d reads or writes of schedules:"
+            " they count as failed, and the next run makes them",
             undone,
         )
     return results

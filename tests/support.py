@@ -1,26 +1,49 @@
-"""The worlds that the tests and the story run in: a clean environment and a loopback Git host."""
+"""What the worlds of the tests and of the story are made of.
+
+A clean environment, a Git host on loopback, faults of the API, and a world with all of it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
+import logging
 import os
 import socket
 import struct
 import threading
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from botocore.awsrequest import AWSResponse
+
+from athena_schedule_manager.index import handler
+from athena_schedule_manager.schedule_manager import Settings
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator, MutableMapping
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping
+
+    import pytest
+    from botocore.awsrequest import AWSPreparedRequest
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 REGION = "eu-south-1"
 GROUP = "pn-athena-queries"
 EXECUTOR_ARN = "arn:aws:lambda:eu-south-1:123456789012:function:pn-AthenaQueryExecutor"
 ROLE_ARN = "arn:aws:iam::123456789012:role/pn-athena-scheduler"
+
+NAME = "pn-daily-report"
+CRON = "cron(0 2 * * ? *)"
+OTHER_CRON = "cron(0 3 * * ? *)"
+QUERIES: dict[str, Any] = {"daily-report": {"schedule": CRON}}
+SETTINGS = Settings("https://git.example/config.json", EXECUTOR_ARN, ROLE_ARN)
+NOTHING_DONE = {"created": 0, "updated": 0, "deleted": 0, "failed": 0}
 
 
 def clean_environment(environ: MutableMapping[str, str]) -> None:
@@ -56,9 +79,13 @@ class Request(BaseHTTPRequestHandler):
     server: GitHost
 
     def do_GET(self) -> None:
-        """Give the next answer; a client that went away is no error here."""
+        """Give the next answer."""
+        self.server.next_answer(self)(self)
+
+    def handle(self) -> None:
+        """Serve the connection; a handshake or a client that breaks off is no error here."""
         with contextlib.suppress(OSError):
-            self.server.next_answer(self.path)(self)
+            super().handle()
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
@@ -73,6 +100,7 @@ class GitHost(ThreadingHTTPServer):
         """Listen on a free port; nothing is served before `running`."""
         super().__init__(("127.0.0.1", 0), Request)
         self.scheme = "http"
+        self.certificate_authority = ""
         self.closing = threading.Event()
         self.paths: list[str] = []
         self._answers: list[Callable[[Request], None]] = [status(404)]
@@ -89,10 +117,10 @@ class GitHost(ThreadingHTTPServer):
         self.answer(document(body))
         return self.url(hashlib.sha1(body, usedforsecurity=False).hexdigest())
 
-    def next_answer(self, path: str) -> Callable[[Request], None]:
+    def next_answer(self, request: Request) -> Callable[[Request], None]:
         """Take note of a request and return what to answer."""
         with self._lock:
-            self.paths.append(path)
+            self.paths.append(request.path)
             return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
     def url(self, ref: str = SHA) -> str:
@@ -157,3 +185,149 @@ def drip(request: Request) -> None:
 def hang(request: Request) -> None:
     """Answer nothing."""
     request.server.closing.wait()
+
+
+def messages(caplog: pytest.LogCaptureFixture, level: int = logging.INFO) -> list[str]:
+    """Return the messages logged at a level, less the one about fetching."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno == level and not record.getMessage().startswith("Fetching")
+    ]
+
+
+class _RawBody(io.BytesIO):
+    def stream(self, **_: object) -> Iterator[bytes]:
+        while chunk := self.read():
+            yield chunk
+
+
+class Faults:
+    """Faults of the API, put between a client and the mock, and the calls that the client made.
+
+    They come in below botocore's retries and its parsing, like those of the real service.
+    """
+
+    def __init__(self, client: EventBridgeSchedulerClient) -> None:
+        """Watch a client."""
+        self.calls: list[str] = []
+        self.requests: list[dict[str, Any]] = []
+        self._events = client.meta.events
+        self._events.register("provide-client-params.scheduler", self._take_note)
+
+    def _take_note(self, params: dict[str, Any], model: Any, **_: object) -> None:
+        self.calls.append(model.name)
+        self.requests.append(params)
+
+    def hook(
+        self,
+        operation: str,
+        fault: Callable[[], AWSResponse | None],
+        name: str = "",
+        times: int | None = None,
+    ) -> None:
+        """Let a fault answer the HTTP requests of an operation (for one name, some times only)."""
+        lock = threading.Lock()
+        left = [float("inf") if times is None else times]
+
+        def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
+            if not request.url.partition("?")[0].endswith(name):
+                return None
+            with lock:
+                left[0] -= 1
+                return fault() if left[0] >= 0 else None
+
+        events: Any = self._events  # typed as if no hook could answer
+        events.register_first(f"before-send.scheduler.{operation}", answer)
+
+    def error(self, operation: str, code: str, http_status: int = 400, **when: Any) -> None:
+        """Let an operation fail with an error of the service."""
+        self.hook(operation, lambda: error_response(code, http_status), **when)
+
+    def exception(self, operation: str, exception: Exception, **when: Any) -> None:
+        """Let the connection fail."""
+
+        def fault() -> AWSResponse:
+            raise exception
+
+        self.hook(operation, fault, **when)
+
+
+def error_response(code: str, http_status: int) -> AWSResponse:
+    """Return an error as the service sends it."""
+    body = json.dumps({"Message": f"told to answer {code}"}).encode()
+    headers: Any = {"x-amzn-errortype": code, "content-type": "application/json"}
+    return AWSResponse("http://test", http_status, headers, _RawBody(body))
+
+
+@dataclass
+class World:
+    """The real handler between a Git host and a mocked Scheduler."""
+
+    git_host: GitHost
+    client: EventBridgeSchedulerClient
+    """For arranging and looking; it meets no faults."""
+    faults: Faults
+    pauses: list[float] = field(default_factory=list)
+
+    def run(
+        self, queries: object = None, left: Callable[[], float] = lambda: 240.0
+    ) -> dict[str, int]:
+        """Invoke the handler, with a document of these queries unless None."""
+        if queries is not None:
+            self.git_host.publish({"queries": queries})
+        self.faults.calls.clear()
+        self.faults.requests.clear()
+        context = SimpleNamespace(
+            aws_request_id="request-id",
+            get_remaining_time_in_millis=lambda: int(left() * 1000),
+        )
+        return handler({}, context)
+
+    def create_group(self, name: str = GROUP) -> None:
+        """Make a schedule group by hand; never one that exists, for moto would empty it."""
+        self.client.create_schedule_group(Name=name)
+
+    def create(self, name: str, group: str = GROUP, **overrides: Any) -> None:
+        """Create a schedule by hand, as the manager would for a query, save for the overrides."""
+        if group not in {g["Name"] for g in self.client.list_schedule_groups()["ScheduleGroups"]}:
+            self.create_group(group)
+        target: Mapping[str, Any] = overrides.pop("Target", {})
+        self.client.create_schedule(
+            **{
+                "Name": name,
+                "GroupName": group,
+                "ScheduleExpression": CRON,
+                "ScheduleExpressionTimezone": "UTC",
+                "Description": "Managed by Athena Schedule Manager",
+                "FlexibleTimeWindow": {"Mode": "OFF"},
+                "Target": {
+                    "Arn": EXECUTOR_ARN,
+                    "RoleArn": ROLE_ARN,
+                    "Input": json.dumps({"query_id": name.removeprefix("pn-")}),
+                    **target,
+                },
+                **overrides,
+            }
+        )
+
+    def live(self) -> dict[str, dict[str, Any]]:
+        """Return all schedules of all groups, by group/name, without what any update changes."""
+        found = {}
+        for page in self.client.get_paginator("list_schedules").paginate():
+            for summary in page["Schedules"]:
+                group, name = summary["GroupName"], summary["Name"]
+                schedule: dict[str, Any] = {**self.client.get_schedule(GroupName=group, Name=name)}
+                for key in ("ResponseMetadata", "LastModificationDate"):
+                    schedule.pop(key, None)
+                found[f"{group}/{name}"] = schedule
+        return found
+
+    def ours(self) -> dict[str, str]:
+        """Return the expressions of the group's schedules by name."""
+        prefix = f"{GROUP}/"
+        return {
+            key.removeprefix(prefix): schedule["ScheduleExpression"]
+            for key, schedule in self.live().items()
+            if key.startswith(prefix)
+        }

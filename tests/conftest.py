@@ -1,0 +1,122 @@
+"""Fixtures: each is a world by name. Nothing but loopback can be reached from any test."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import logging
+import os
+import ssl
+import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import trustme
+from moto.scheduler.models import scheduler_backends
+from moto.server import ThreadedMotoServer
+
+from athena_schedule_manager import index
+from athena_schedule_manager.schedule_manager import Clock
+from tests.support import (
+    Faults,
+    GitHost,
+    World,
+    clean_environment,
+    settings_environment,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class NetworkUsedError(BaseException):
+    """A test tried to leave loopback; no `except Exception` may hide it."""
+
+
+def _refuse_the_network(event: str, arguments: tuple[Any, ...]) -> None:
+    address = None
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        address = arguments[1][0]
+    elif event == "socket.getaddrinfo":
+        address = arguments[0]
+    if address in {None, "", "localhost", "0.0.0.0"}:  # noqa: S104 - a server's own address
+        return
+    try:
+        loopback = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise NetworkUsedError(f"{event} {address!r}")
+
+
+sys.addaudithook(_refuse_the_network)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _environment() -> None:
+    clean_environment(os.environ)
+
+
+@pytest.fixture(autouse=True)
+def _execution_environment() -> Iterator[None]:
+    """Give each test a new execution environment: nothing is remembered from the test before."""
+    yield
+    index.scheduler_client.cache_clear()
+    index.warn_of_moving_url.cache_clear()
+    index._copies.clear()
+
+
+@pytest.fixture
+def git_host() -> Iterator[GitHost]:
+    """Return a Git host on loopback, over http."""
+    with GitHost().running() as host:
+        yield host
+
+
+@pytest.fixture
+def tls_git_host() -> Iterator[GitHost]:
+    """Return a Git host on loopback, over https, with a certificate that nobody trusts yet."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with GitHost().running(context) as host, authority.cert_pem.tempfile() as path:
+        host.certificate_authority = path
+        yield host
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the pauses that the manager and botocore would have made; none is waited for."""
+    made: list[float] = []
+    monkeypatch.setattr(index, "Clock", functools.partial(Clock, sleep=made.append))
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=made.append))
+    return made
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[str]:
+    """Return the URL of moto's server: over HTTP, so that a fault in front of it spares it."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def world(
+    git_host: GitHost, moto_server: str, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> World:
+    """Return a whole world: the real handler, moto's Scheduler, a Git host, and no waiting."""
+    scheduler_backends.reset()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
+    for name, value in settings_environment(git_host.url()).items():
+        monkeypatch.setenv(name, value)
+    return World(
+        git_host=git_host,
+        client=boto3.client("scheduler"),
+        faults=Faults(index.scheduler_client()),
+        pauses=pauses,
+    )

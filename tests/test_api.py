@@ -1,0 +1,407 @@
+"""What the API answers on bad days: races become outcomes, failures stay one schedule's."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+
+from athena_schedule_manager.schedule_manager import CannotReconcileError
+from tests.support import (
+    CRON,
+    GROUP,
+    NAME,
+    NOTHING_DONE,
+    OTHER_CRON,
+    QUERIES,
+    error_response,
+    messages,
+)
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+
+    from tests.support import World
+
+UNREACHABLE = ConnectionClosedError(endpoint_url="https://scheduler.test")
+SILENT = ReadTimeoutError(endpoint_url="https://scheduler.test")
+DRIFTED = {"ScheduleExpression": OTHER_CRON}
+LASTING: list[Any] = [
+    pytest.param(("AccessDeniedException", 403), id="denied"),
+    pytest.param(("ThrottlingException", 429), id="throttled for good"),
+    pytest.param(("ServiceQuotaExceededException", 402), id="quota"),
+    pytest.param(("InternalServerException", 500), id="server error for good"),
+    pytest.param(("ValidationException", 400), id="invalid"),
+    pytest.param(UNREACHABLE, id="connection lost"),
+    pytest.param(SILENT, id="no answer"),
+]
+PASSING: list[Any] = [
+    pytest.param(("ThrottlingException", 429), id="throttled"),
+    pytest.param(("InternalServerException", 500), id="server error"),
+    pytest.param(UNREACHABLE, id="connection lost"),
+    pytest.param(SILENT, id="no answer"),
+]
+
+
+def put(world: World, operation: str, fault: Any, **when: Any) -> str:
+    """Put a fault into an operation, and return how an error line describes it."""
+    if isinstance(fault, tuple):
+        world.faults.error(operation, *fault, **when)
+        return f"{fault[0]}: told to answer {fault[0]}"
+    world.faults.exception(operation, fault, **when)
+    return f"{type(fault).__name__}: {fault}"
+
+
+# --- Listing
+
+
+@pytest.mark.parametrize("fault", LASTING)
+def test_a_failing_listing_raises_and_changes_nothing(
+    world: World, caplog: pytest.LogCaptureFixture, fault: Any
+) -> None:
+    """No listing, no comparison: one ERROR line, nothing written, also with broken queries."""
+    world.create("pn-obsolete")
+    before = world.live()
+    description = put(world, "ListSchedules", fault)
+    with pytest.raises(CannotReconcileError) as raised:
+        world.run(QUERIES | {"broken": {}})
+    assert str(raised.value) == f"Failed to list schedules of group {GROUP}: {description}"
+    assert messages(caplog, logging.ERROR) == [str(raised.value)]
+    assert world.live() == before
+    assert world.faults.calls == ["ListSchedules"]
+
+
+@pytest.mark.parametrize(
+    "fault", [*LASTING, pytest.param(("ResourceNotFoundException", 404), id="not found")]
+)
+def test_a_page_of_the_listing_failing_raises_and_changes_nothing(world: World, fault: Any) -> None:
+    """A group that is missing on a later page is no empty group either."""
+    queries = {f"q{number}": {"schedule": CRON} for number in range(101)}
+    world.run(queries)
+    before = world.live()
+    first = [True]
+
+    def fail_later() -> AWSResponse | None:
+        if first:
+            first.clear()
+            return None
+        if isinstance(fault, tuple):
+            return error_response(*fault)
+        raise fault
+
+    world.faults.hook("ListSchedules", fail_later)
+    with pytest.raises(CannotReconcileError, match="Failed to list schedules"):
+        world.run({})
+    assert world.live() == before
+
+
+@pytest.mark.parametrize("operation", ["ListSchedules", "GetSchedule", "UpdateSchedule"])
+@pytest.mark.parametrize("fault", PASSING)
+def test_what_passes_within_eight_attempts_is_not_noticed(
+    world: World, caplog: pytest.LogCaptureFixture, operation: str, fault: Any
+) -> None:
+    """Botocore's standard mode tries again."""
+    world.create(NAME, **DRIFTED)
+    put(world, operation, fault, times=7)
+    assert world.run(QUERIES) == NOTHING_DONE | {"updated": 1}
+    assert world.ours() == {NAME: CRON}
+    assert messages(caplog, logging.ERROR) == []
+    assert len(world.pauses) == 7
+
+
+# --- The schedule group
+
+
+def test_a_missing_group_has_no_schedules_and_is_made_for_the_first(world: World) -> None:
+    """AWS may answer the listing with ResourceNotFoundException."""
+    world.faults.error("ListSchedules", "ResourceNotFoundException", 404)
+    assert world.run(QUERIES) == NOTHING_DONE | {"created": 1}
+    assert world.faults.calls == [
+        "ListSchedules",
+        "GetScheduleGroup",
+        "CreateScheduleGroup",
+        "CreateSchedule",
+    ]
+    assert world.ours() == {NAME: CRON}
+
+
+def test_a_missing_group_is_not_made_for_nothing(world: World) -> None:
+    """Without a create there is no need of it."""
+    world.faults.error("ListSchedules", "ResourceNotFoundException", 404)
+    assert world.run({"broken": {}}) == NOTHING_DONE | {"failed": 1}
+    assert world.faults.calls == ["ListSchedules"]
+
+
+def test_a_listing_that_returned_something_shows_that_the_group_exists(world: World) -> None:
+    """No question, and no CreateScheduleGroup on a group that exists."""
+    world.create("pn-other")
+    assert world.run(QUERIES | {"other": {"schedule": CRON}}) == NOTHING_DONE | {"created": 1}
+    assert world.faults.calls == ["ListSchedules", "GetSchedule", "CreateSchedule"]
+
+
+def test_an_empty_group_is_not_made_again(world: World) -> None:
+    """The mock would wipe it; the service would answer ConflictException."""
+    world.create_group()
+    world.create("foreign")
+    assert world.run(QUERIES) == NOTHING_DONE | {"created": 1}
+    assert world.faults.calls == ["ListSchedules", "GetScheduleGroup", "CreateSchedule"]
+    assert world.ours().keys() == {NAME, "foreign"}
+
+
+@pytest.mark.parametrize("fault", LASTING)
+def test_when_looking_at_the_group_fails_the_creates_will_tell(
+    world: World, caplog: pytest.LogCaptureFixture, fault: Any
+) -> None:
+    """A missing permission to look at a group that exists stops nothing."""
+    world.create_group()
+    put(world, "GetScheduleGroup", fault)
+    assert world.run(QUERIES) == NOTHING_DONE | {"created": 1}
+    assert "CreateScheduleGroup" not in world.faults.calls
+    assert messages(caplog, logging.ERROR) == []
+
+
+def test_a_group_that_another_run_has_just_made_exists(world: World) -> None:
+    """Conflict on CreateScheduleGroup is no failure."""
+    world.create_group()
+    world.faults.error("GetScheduleGroup", "ResourceNotFoundException", 404)
+    world.faults.error("CreateScheduleGroup", "ConflictException", 409)
+    assert world.run(QUERIES) == NOTHING_DONE | {"created": 1}
+
+
+@pytest.mark.parametrize("fault", LASTING)
+def test_a_group_that_cannot_be_made_fails_each_create(
+    world: World, caplog: pytest.LogCaptureFixture, fault: Any
+) -> None:
+    """Each has its own ERROR line, and no create is tried."""
+    description = put(world, "CreateScheduleGroup", fault)
+    assert world.run(QUERIES | {"weekly": {"schedule": CRON}}) == NOTHING_DONE | {"failed": 2}
+    reason = f"schedule group {GROUP} cannot be created: {description}"
+    assert messages(caplog, logging.ERROR) == [
+        f"Failed to create schedule {NAME}: {reason}",
+        f"Failed to create schedule pn-weekly: {reason}",
+    ]
+    assert "CreateSchedule" not in world.faults.calls
+
+
+def test_a_group_that_cannot_be_made_does_not_stop_the_rest(world: World) -> None:
+    """Though listed schedules show the group, one may vanish between listing and creating."""
+    world.create("pn-gone")
+    world.faults.error("CreateSchedule", "ResourceNotFoundException", 404)
+    assert world.run(QUERIES) == NOTHING_DONE | {"deleted": 1, "failed": 1}
+
+
+def test_a_group_being_deleted_takes_no_schedules(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The create that would be refused is a failure, and the group is not made again."""
+    world.faults.hook("GetScheduleGroup", lambda: _group_in_state("DELETING"))
+    assert world.run(QUERIES) == NOTHING_DONE | {"failed": 1}
+    assert messages(caplog, logging.ERROR) == [
+        f"Failed to create schedule {NAME}: schedule group {GROUP} is being deleted"
+    ]
+    assert world.faults.calls == ["ListSchedules", "GetScheduleGroup"]
+
+
+def _group_in_state(state: str) -> AWSResponse:
+    response = error_response("none", 200)
+    del response.headers["x-amzn-errortype"]
+    response.raw.seek(0)
+    response.raw.truncate()
+    response.raw.write(f'{{"Name": "{GROUP}", "State": "{state}"}}'.encode())
+    response.raw.seek(0)
+    return response
+
+
+# --- Reading
+
+
+def test_a_schedule_that_vanishes_before_it_is_read_is_absent(world: World) -> None:
+    """It is created again in the same run."""
+    world.create(NAME)
+
+    def vanish() -> None:
+        world.client.delete_schedule(GroupName=GROUP, Name=NAME)
+
+    world.faults.hook("GetSchedule", vanish)
+    assert world.run(QUERIES) == NOTHING_DONE | {"created": 1}
+    assert world.ours() == {NAME: CRON}
+
+
+@pytest.mark.parametrize("fault", LASTING)
+def test_a_schedule_that_cannot_be_read_fails_alone(
+    world: World, caplog: pytest.LogCaptureFixture, fault: Any
+) -> None:
+    """It is left alone, and its neighbours are served."""
+    world.create(NAME, **DRIFTED)
+    world.create("pn-other", **DRIFTED)
+    description = put(world, "GetSchedule", fault, name=NAME)
+    results = world.run(QUERIES | {"other": {"schedule": CRON}})
+    assert results == NOTHING_DONE | {"updated": 1, "failed": 1}
+    assert world.ours() == {NAME: OTHER_CRON, "pn-other": CRON}
+    assert messages(caplog, logging.ERROR) == [f"Failed to read schedule {NAME}: {description}"]
+
+
+def test_an_answer_that_is_no_schedule_fails_alone(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever it is that could not be understood."""
+    world.create(NAME)
+    world.faults.hook("GetSchedule", lambda: _group_in_state("ACTIVE"))
+    assert world.run(QUERIES) == NOTHING_DONE | {"failed": 1}
+    assert messages(caplog, logging.ERROR) == [
+        f"Failed to read schedule {NAME}: KeyError: 'Target'"
+    ]
+
+
+# --- Writing
+
+
+def arrange(world: World, operation: str) -> dict[str, Any]:
+    """Arrange that a run makes one write for NAME and one for a neighbour; return the queries."""
+    both = {"daily-report": {"schedule": CRON}, "other": {"schedule": CRON}}
+    world.create_group()
+    if operation != "CreateSchedule":
+        world.create(NAME, **DRIFTED)
+        world.create("pn-other", **DRIFTED)
+    return {} if operation == "DeleteSchedule" else both
+
+
+WRITES = [
+    pytest.param("CreateSchedule", "created", id="create"),
+    pytest.param("UpdateSchedule", "updated", id="update"),
+    pytest.param("DeleteSchedule", "deleted", id="delete"),
+]
+
+
+@pytest.mark.parametrize(("operation", "counter"), WRITES)
+@pytest.mark.parametrize("fault", LASTING)
+def test_a_write_that_fails_fails_alone_and_the_next_run_makes_it(
+    world: World, caplog: pytest.LogCaptureFixture, operation: str, counter: str, fault: Any
+) -> None:
+    """One ERROR line that names the schedule, the service's code and its message."""
+    queries = arrange(world, operation)
+    before = world.ours()
+    attempts = 8 if fault in (UNREACHABLE, SILENT) or fault[1] in {429, 500} else 1
+    description = put(world, operation, fault, name=NAME, times=attempts)
+    assert world.run(queries) == NOTHING_DONE | {counter: 1, "failed": 1}
+    verb = operation.removesuffix("Schedule").lower()
+    assert messages(caplog, logging.ERROR) == [f"Failed to {verb} schedule {NAME}: {description}"]
+    assert world.ours().get(NAME) == before.get(NAME)
+    assert world.run() == NOTHING_DONE | {counter: 1}
+    assert world.run() == NOTHING_DONE
+
+
+def test_deleting_what_is_gone_is_done(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Somebody else was faster; gone is what was wanted."""
+    world.create(NAME)
+    world.faults.error("DeleteSchedule", "ResourceNotFoundException", 404)
+    assert world.run({}) == NOTHING_DONE | {"deleted": 1}
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+def test_updating_what_is_gone_is_failed_and_the_next_run_creates_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the specification's error table has it."""
+    world.create(NAME, **DRIFTED)
+
+    def vanish() -> None:
+        world.client.delete_schedule(GroupName=GROUP, Name=NAME)
+
+    world.faults.hook("UpdateSchedule", vanish, times=1)
+    assert world.run(QUERIES) == NOTHING_DONE | {"failed": 1}
+    [message] = messages(caplog, logging.ERROR)
+    assert message.startswith(f"Failed to update schedule {NAME}: ResourceNotFoundException: ")
+    assert world.run() == NOTHING_DONE | {"created": 1}
+
+
+def test_creating_what_exists_is_one_warning_and_the_next_run_compares_it(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another run was faster; it may have had another document."""
+    world.create_group()
+
+    def be_faster() -> None:
+        world.create(NAME, **DRIFTED)
+
+    world.faults.hook("CreateSchedule", be_faster, times=1)
+    assert world.run(QUERIES) == NOTHING_DONE
+    [warning] = messages(caplog, logging.WARNING)
+    assert NAME in warning
+    assert messages(caplog, logging.ERROR) == []
+    assert world.faults.calls.count("CreateSchedule") == 1
+    assert world.run() == NOTHING_DONE | {"updated": 1}
+
+
+@pytest.mark.parametrize(("operation", "counter"), WRITES[1:])
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_passing_conflict_is_tried_again(
+    world: World, caplog: pytest.LogCaptureFixture, operation: str, counter: str, times: int
+) -> None:
+    """With a pause that grows; botocore does not do that for status 409."""
+    queries = arrange(world, operation)
+    world.faults.error(operation, "ConflictException", 409, name=NAME, times=times)
+    assert world.run(queries) == NOTHING_DONE | {counter: 2}
+    assert messages(caplog, logging.ERROR) == []
+    assert len(world.pauses) == times
+    assert world.pauses == sorted(world.pauses)
+    assert 0.25 <= world.pauses[0] <= 0.5
+    assert world.pauses[-1] <= 2.0
+
+
+@pytest.mark.parametrize(("operation", "counter"), WRITES[1:])
+def test_a_lasting_conflict_fails_that_schedule(
+    world: World, caplog: pytest.LogCaptureFixture, operation: str, counter: str
+) -> None:
+    """After four tries."""
+    queries = arrange(world, operation)
+    world.faults.error(operation, "ConflictException", 409, name=NAME)
+    assert world.run(queries) == NOTHING_DONE | {counter: 1, "failed": 1}
+    [message] = messages(caplog, logging.ERROR)
+    assert f"schedule {NAME}: ConflictException: " in message
+    assert world.faults.calls.count(operation) == 5
+
+
+def test_a_delete_that_vanishes_during_a_conflict_is_done(world: World) -> None:
+    """Both races one after the other."""
+    world.create(NAME)
+    world.faults.error("DeleteSchedule", "ResourceNotFoundException", 404)
+    world.faults.error("DeleteSchedule", "ConflictException", 409, times=1)
+    assert world.run({}) == NOTHING_DONE | {"deleted": 1}
+
+
+def test_parameters_that_botocore_itself_refuses_fail_alone(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ParamValidationError is a BotoCoreError, no ClientError."""
+    world.create_group()
+    monkeypatch.setattr(
+        "athena_schedule_manager.schedule_manager.NEW_SCHEDULE",
+        {"FlexibleTimeWindow": None, "Target": {}},
+    )
+    assert world.run(QUERIES) == NOTHING_DONE | {"failed": 1}
+    [message] = messages(caplog, logging.ERROR)
+    assert message.startswith(f"Failed to create schedule {NAME}: ParamValidationError: ")
+
+
+def test_no_write_before_the_plan_is_whole_and_no_delete_before_the_rest(world: World) -> None:
+    """Reads, then creates and updates, then deletes, each phase ended before the next begins."""
+    for number in range(40):
+        world.create(f"pn-update{number}", **DRIFTED)
+        world.create(f"pn-delete{number}")
+    queries = {f"update{number}": {"schedule": CRON} for number in range(40)}
+    queries |= {f"create{number}": {"schedule": CRON} for number in range(40)}
+    slow = list(range(3))
+
+    def retry_once() -> AWSResponse | None:
+        return error_response("InternalServerException", 500) if slow and slow.pop() else None
+
+    world.faults.hook("GetSchedule", retry_once)
+    assert world.run(queries) == {"created": 40, "updated": 40, "deleted": 40, "failed": 0}
+    order = [
+        {"ListSchedules": 0, "GetSchedule": 1, "DeleteSchedule": 3}.get(call, 2)
+        for call in world.faults.calls
+    ]
+    assert order == sorted(order)

@@ -1,0 +1,268 @@
+"""The clock: the counters are returned in time whatever hangs, and the next run does the rest."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from athena_schedule_manager import schedule_manager
+from athena_schedule_manager.schedule_manager import Clock, OutOfTimeError, run_all
+from tests.support import CRON, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support import World
+
+
+def countdown(seconds: float) -> Callable[[], float]:
+    """Return a clock that really runs."""
+    end = time.monotonic() + seconds
+    return lambda: end - time.monotonic()
+
+
+class Budget:
+    """A clock that stands still until a number of calls has been made, and then is at the end."""
+
+    def __init__(self, world: World, calls: int) -> None:
+        """Allow so many calls from the run to come."""
+        self.world = world
+        self.calls = calls
+
+    def __call__(self) -> float:
+        """Return the seconds left."""
+        return 60.0 if len(self.world.faults.calls) < self.calls else 4.9
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the last seconds of an invocation short ones, so that a test can live through them."""
+    monkeypatch.setattr(schedule_manager, "NO_NEW_CALL", 0.6)
+    monkeypatch.setattr(schedule_manager, "STOP_WAITING", 0.4)
+
+
+@pytest.fixture
+def hanging() -> Iterator[Callable[[], None]]:
+    """Return a fault that hangs until the test is over."""
+    over = threading.Event()
+
+    def hang() -> None:
+        over.wait(10)
+
+    yield hang
+    over.set()
+
+
+def undone(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the number in each WARNING about the clock, and check that no ERROR stands beside."""
+    assert messages(caplog, logging.ERROR) == []
+    return [message.split()[4] for message in messages(caplog, logging.WARNING)]
+
+
+def test_the_last_seconds_are_as_the_contract_has_them() -> None:
+    """No new call with less than 5 s left, no waiting with 2 s left."""
+    assert (schedule_manager.NO_NEW_CALL, schedule_manager.STOP_WAITING) == (5.0, 2.0)
+    Clock(lambda: 5.0).check()
+    Clock(lambda: 6.0).check(pause=1.0)
+    with pytest.raises(OutOfTimeError):
+        Clock(lambda: 4.999).check()
+    with pytest.raises(OutOfTimeError):
+        Clock(lambda: 5.999).check(pause=1.0)
+
+
+def test_without_time_nothing_is_called_and_all_is_counted(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even the listing; whatever is wanted counts as failed, with one WARNING."""
+    queries = QUERIES | {"other": {"schedule": CRON}}
+    assert world.run(queries, left=lambda: 4.9) == NOTHING_DONE | {"failed": 2}
+    assert world.faults.calls == []
+    assert undone(caplog) == ["2"]
+
+
+def test_a_broken_query_has_its_own_line_also_without_time(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One ERROR for it, one WARNING for the rest."""
+    results = world.run(QUERIES | {"broken": {}}, left=lambda: 4.9)
+    assert results == NOTHING_DONE | {"failed": 2}
+    assert len(messages(caplog, logging.ERROR)) == 1
+    assert [m.split()[4] for m in messages(caplog, logging.WARNING)] == ["1"]
+
+
+def test_time_that_ends_between_pages_compares_nothing(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a listing would look like missing schedules."""
+    for number in range(101):
+        world.create(f"pn-q{number}")
+    assert world.run(QUERIES, left=Budget(world, 1)) == NOTHING_DONE | {"failed": 1}
+    assert world.faults.calls == ["ListSchedules"]
+    assert undone(caplog) == ["1"]
+    assert NAME not in world.ours()
+
+
+def test_time_that_ends_with_the_last_page_still_counts_the_deletes(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The listing is whole, so the plan is."""
+    for number in range(3):
+        world.create(f"pn-q{number}")
+    assert world.run({}, left=Budget(world, 1)) == NOTHING_DONE | {"failed": 3}
+    assert undone(caplog) == ["3"]
+    assert len(world.ours()) == 3
+
+
+def test_time_that_ends_while_reading_leaves_the_unread_alone(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read and unread count as failed, and nothing is created in the place of an unread one."""
+    monkeypatch.setattr(schedule_manager, "THREADS", 1)
+    for number in range(5):
+        world.create(f"pn-q{number}", ScheduleExpression=OTHER_CRON)
+    queries = {f"q{number}": {"schedule": CRON} for number in range(5)}
+    assert world.run(queries, left=Budget(world, 3)) == NOTHING_DONE | {"failed": 5}
+    assert world.faults.calls == ["ListSchedules", "GetSchedule", "GetSchedule"]
+    assert [m for m in messages(caplog) if m.startswith(("CREATE", "UPDATE"))] == [
+        f"UPDATE: pn-q0 (cron: {OTHER_CRON} → {CRON})",
+        f"UPDATE: pn-q1 (cron: {OTHER_CRON} → {CRON})",
+    ]
+    assert undone(caplog) == ["5"]
+    assert world.run() == NOTHING_DONE | {"updated": 5}
+
+
+def test_time_that_ends_while_writing_leaves_the_rest_to_the_next_run(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deletes do not start when creates did not end."""
+    monkeypatch.setattr(schedule_manager, "THREADS", 1)
+    world.create("pn-obsolete")
+    queries = {f"q{number}": {"schedule": CRON} for number in range(5)}
+    results = world.run(queries, left=Budget(world, 4))
+    assert results == NOTHING_DONE | {"created": 3, "failed": 3}
+    assert undone(caplog) == ["3"]
+    assert world.run() == NOTHING_DONE | {"created": 2, "deleted": 1}
+    assert world.run() == NOTHING_DONE
+
+
+def test_time_that_ends_before_the_group_is_made_makes_none(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Looking at the group was the last call."""
+    assert world.run(QUERIES, left=Budget(world, 2)) == NOTHING_DONE | {"failed": 1}
+    assert world.faults.calls == ["ListSchedules", "GetScheduleGroup"]
+    assert undone(caplog) == ["1"]
+
+
+def test_a_conflict_near_the_end_is_not_tried_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is left to the next run, and only the clock is told."""
+    world.create(NAME, ScheduleExpression=OTHER_CRON)
+    world.faults.error("UpdateSchedule", "ConflictException", 409, times=1)
+    assert world.run(QUERIES, left=Budget(world, 3)) == NOTHING_DONE | {"failed": 1}
+    assert world.faults.calls.count("UpdateSchedule") == 1
+    assert undone(caplog) == ["1"]
+
+
+@pytest.mark.usefixtures("short_waits")
+@pytest.mark.parametrize(
+    ("operation", "results"),
+    [
+        pytest.param("ListSchedules", {"failed": 2}, id="listing"),
+        pytest.param("GetSchedule", {"failed": 3}, id="reading"),
+        pytest.param("CreateSchedule", {"updated": 1, "failed": 2}, id="creating"),
+        pytest.param("UpdateSchedule", {"created": 1, "failed": 2}, id="updating"),
+        pytest.param("DeleteSchedule", {"created": 1, "updated": 1, "failed": 1}, id="deleting"),
+    ],
+)
+def test_a_call_that_hangs_is_abandoned(
+    world: World,
+    caplog: pytest.LogCaptureFixture,
+    hanging: Callable[[], None],
+    operation: str,
+    results: dict[str, int],
+) -> None:
+    """The counters are returned before the invocation's end, and nothing is deleted too early."""
+    world.create(NAME, ScheduleExpression=OTHER_CRON)
+    world.create("pn-obsolete")
+    world.faults.hook(operation, hanging)
+    left = countdown(1.2)
+    assert world.run(QUERIES | {"new": {"schedule": CRON}}, left) == NOTHING_DONE | results
+    assert left() > 0
+    assert undone(caplog) == [str(results["failed"])]
+    assert "pn-obsolete" in world.ours()
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_a_group_that_hangs_is_abandoned(
+    world: World, caplog: pytest.LogCaptureFixture, hanging: Callable[[], None]
+) -> None:
+    """No create starts after it."""
+    world.faults.hook("GetScheduleGroup", hanging)
+    assert world.run(QUERIES, countdown(1.2)) == NOTHING_DONE | {"failed": 1}
+    assert "CreateSchedule" not in world.faults.calls
+    assert undone(caplog) == ["1"]
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_an_abandoned_call_logs_nothing_when_it_ends_late(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its failure has been counted and told already."""
+    released, ended = threading.Event(), threading.Event()
+
+    def fail_late() -> None:
+        released.wait(10)
+        ended.set()
+        raise ConnectionAbortedError
+
+    world.create_group()
+    world.faults.hook("CreateSchedule", fail_late)
+    assert world.run(QUERIES, countdown(1.2)) == NOTHING_DONE | {"failed": 1}
+    caplog.clear()
+    released.set()
+    assert ended.wait(10)
+    time.sleep(0.05)
+    assert caplog.records == []
+
+
+def test_run_all_returns_what_got_done_in_the_order_of_the_items() -> None:
+    """However long each takes."""
+
+    def call(item: int) -> int:
+        time.sleep(0.002 * (9 - item))
+        return item * item
+
+    assert run_all(call, range(10), Clock(lambda: 60.0)) == [(n, n * n) for n in range(10)]
+
+
+def test_run_all_overlaps_sixteen_calls() -> None:
+    """Sixteen meet at a barrier; a seventeenth would not be let in."""
+    barrier = threading.Barrier(16, timeout=10)
+    assert len(run_all(lambda _: barrier.wait(), range(32), Clock(lambda: 60.0))) == 32
+    running: list[int] = []
+    most: list[int] = []
+
+    def call(item: int) -> None:
+        running.append(item)
+        most.append(len(running))
+        time.sleep(0.005)
+        running.remove(item)
+
+    run_all(call, range(64), Clock(lambda: 60.0))
+    assert max(most) <= 16
+
+
+def test_run_all_raises_what_a_call_raises() -> None:
+    """A failure that no call has turned into an outcome is no silence."""
+
+    def call(_: int) -> None:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        run_all(call, [1], Clock(lambda: 60.0))

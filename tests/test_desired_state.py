@@ -1,0 +1,284 @@
+"""The desired state: which queries become which schedules, as pure tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from athena_schedule_manager.schedule_manager import (
+    DEFAULT_DESCRIPTION,
+    Schedule,
+    Settings,
+    desired_state,
+    expression_problem,
+)
+from tests.support import CRON, EXECUTOR_ARN, NAME, OTHER_CRON, ROLE_ARN, SETTINGS
+
+TAKEN = [
+    # recorded as accepted by the service
+    "cron(0-15/1 8-8 ? * 2,3,4,5,6,7 *)",
+    "cron(30-30 13-13 ? * 2,4,6 *)",
+    "cron(1-31/30 1-1 ? * 1,7 *)",
+    "cron(0 18 ? * MON-FRI *)",
+    "cron(*/15 * * * ? *)",
+    "cron(0-59/10 0-23/2 ? * * *)",
+    "cron(* * ? * * 2024)",
+    "cron(15 10 ? * 6L 2022-2023)",
+    "cron(0 2 ? * SAT#3 *)",
+    "cron(0/5 5 ? JAN 1-5 2022)",
+    "cron(0 18 LW * ? *)",
+    "cron(0 9 ? * mOn *)",
+    "at(2022-12-31T23:59:59)",
+    "rate(1 minutes)",
+    "rate(1 days)",
+    # in deployed public code
+    "cron(00 07 ? * MON-SUN *)",
+    "cron(0 0 L-2 * ? *)",
+    "cron(20 9 ? 1/1 MON#1 *)",
+    "rate(5 minute)",
+    # left to AWS on purpose
+    "cron(0 2 * * ?)",
+    "cron(0 22-6 * * ? *)",
+    "cron(*/90 * * * ? *)",
+    "cron(/2 * * * ? *)",
+    "cron(0 0 15W * ? *)",
+    "cron(0 0 L * ? *)",
+    "cron(0 0 ? * L *)",
+    "cron(0 0 ? * FRIL *)",
+    "cron(0 0 ? * fril *)",
+    "cron(0 0 ? * MON#0 *)",
+    "cron(0 0 ? * MON#6 *)",
+    "cron(0 0 L-40 * ? *)",
+    "cron(0 0 ? JUL-9 MON *)",
+    "cron(0 0 1 jan,FEB,Mar ? *)",
+    "cron(59 23 31 12 ? *)",
+    "cron(0 0 1 1 ? *)",
+    "cron(0 0 ? * 1,7 *)",
+    "cron(0 0 1 * ? 1970)",
+    "cron(0 0 1 * ? 2999)",
+    "cron(0   2 *  * ? *)",
+    "CRON(0 2 * * ? *)",
+    "Rate(05 Hours)",
+    "AT(2022-12-31T23:59)",
+    "at(1999-12-31T23:59:59)",
+    "at(2022-12-31T23:59:59.000)",
+]
+
+REFUSED = {
+    # recorded as rejected by the service
+    "cron(0 1 * * * *)": "? in exactly one",
+    "cron(7 20 * * NOT *)": "? in exactly one",
+    "cron(INVALID)": "1 cron fields",
+    "cron(71 8 1 * ? *)": "minute 71, outside 0-59",
+    "cron()": "0 cron fields",
+    "cron(*/30 * * * * ? *)": "7 cron fields",
+    "cron(0 9 ? * 3#1,6#3 *)": "two #",
+    "rate(10 seconds)": "minutes, hours or days",
+    "rate(10)": "minutes, hours or days",
+    "rate(foo minutes)": "positive whole number",
+    "rate(-10 minutes)": "positive whole number",
+    "rate( 10 minutes )": "one space",
+    "at(2021-12-31T23:59:59Z)": "without zone",
+    "at(2021-12-31)": "a date and a time",
+    # the common mistakes
+    "0 2 * * ? *": "none of cron",
+    "0 2 * * *": "none of cron",
+    "cron (0 2 * * ? *)": "none of cron",
+    "cron(0 2 * * ? *": "none of cron",
+    "every(5 minutes)": "none of cron",
+    "cron(0 2 * * MON *)": "? in exactly one",
+    "cron(0 2 ? * ? *)": "? in exactly one",
+    "cron(? 2 * * * *)": "? in exactly one",
+    "cron(0 2 * ? * *)": "? in exactly one",
+    "cron(? 2 * * ? *)": "? in exactly one",
+    "cron(0 2 * * ? ?)": "? in exactly one",
+    "cron(0 2 * *)": "4 cron fields",
+    "cron(0 24 * * ? *)": "hour 24, outside 0-23",
+    "cron(60 2 * * ? *)": "minute 60, outside 0-59",
+    "cron(0-60 2 * * ? *)": "minute 60, outside 0-59",
+    "cron(0,99 2 * * ? *)": "minute 99, outside 0-59",
+    "cron(60/5 2 * * ? *)": "minute 60, outside 0-59",
+    "cron(0 2 0 * ? *)": "day-of-month 0, outside 1-31",
+    "cron(0 2 32 * ? *)": "day-of-month 32, outside 1-31",
+    "cron(0 2 32W * ? *)": "day-of-month 32, outside 1-31",
+    "cron(0 2 1 0 ? *)": "month 0, outside 1-12",
+    "cron(0 2 1 13 ? *)": "month 13, outside 1-12",
+    "cron(0 2 ? * 0 *)": "day-of-week 0, outside 1-7",
+    "cron(0 2 ? * 8 *)": "day-of-week 8, outside 1-7",
+    "cron(0 2 ? * 8L *)": "day-of-week 8, outside 1-7",
+    "cron(0 2 ? * 8#1 *)": "day-of-week 8, outside 1-7",
+    "cron(0 2 ? * MONDAY *)": "day-of-week MONDAY, which is none",
+    "cron(0 2 ? * JAN *)": "day-of-week JAN, which is none",
+    "cron(0 2 1 MON ? *)": "month MON, which is none",
+    "cron(0 2 1 JANUARY ? *)": "month JANUARY, which is none",
+    "cron(0 noon * * ? *)": "hour NOON, which is none",
+    "cron(L 2 * * ? *)": "minute L, which is none",
+    "cron(0 2 1st * ? *)": "day-of-month ST, which is none",
+    "cron(0,,30 2 * * ? *)": "empty part",
+    "cron(0 2 * * ? 2024,)": "empty part",
+    "cron(,0 2 * * ? *)": "empty part",
+    "rate(0 minutes)": "positive whole number",
+    "rate(1.5 hours)": "positive whole number",
+    "rate(5  minutes)": "one space",
+    "rate(1 week)": "minutes, hours or days",
+    "rate(1 month)": "minutes, hours or days",
+    "rate(5 minutess)": "minutes, hours or days",
+    "at()": "a date and a time",
+    "at(2021-12-31T)": "a date and a time",
+    "at(tomorrow)": "a date and a time",
+    "at('2021-12-31T23:59:59')": "without zone",
+    'at("2021-12-31T23:59:59")': "without zone",
+    "at(2021-12-31T23:59:59+01:00)": "offset",
+    "at(2021-12-31T23:59:59-0100)": "offset",
+    "at(2021-12-31T23:59:59 UTC)": "without zone",
+    "at(2021-12-31T23:59:59[Europe/Rome])": "without zone",
+    "": "blank",
+}
+
+
+@pytest.mark.parametrize("expression", TAKEN)
+def test_an_expression_that_the_service_may_take_is_left_to_it(expression: str) -> None:
+    """Too strict a check would stop a report that runs today."""
+    assert expression_problem(expression) is None
+
+
+@pytest.mark.parametrize(("expression", "problem"), REFUSED.items(), ids=REFUSED)
+def test_an_expression_that_the_service_surely_refuses_is_told_why(
+    expression: str, problem: str
+) -> None:
+    """The reason names the field and what is wrong with it."""
+    assert problem in (expression_problem(expression) or "")
+
+
+def test_the_longest_expression_is_taken_and_a_longer_one_refused() -> None:
+    """256 characters are the service's limit; white space around them does not count."""
+    longest = CRON.replace(" ", " " * (257 - len(CRON)), 1)
+    queries = {"a": {"cron": f" {longest} "}, "b": {"cron": f"{longest}"[:-1] + " )"}}
+    desired = desired_state(queries, SETTINGS)
+    assert len(desired.schedules["pn-a"].expression) == 256
+    assert "longer than 256" in desired.unusable["pn-b"]
+
+
+def test_a_query_becomes_a_schedule_with_all_owned_fields() -> None:
+    """Name, expression, zone, description, target, role and input come from query and settings."""
+    query = {"schedule": CRON, "description": "Daily", "type": "export", "query": "SELECT 1"}
+    desired = desired_state({"daily-report": query}, SETTINGS)
+    assert desired.schedules == {
+        NAME: Schedule(
+            name=NAME,
+            expression=CRON,
+            timezone="UTC",
+            description="Daily",
+            target_arn=EXECUTOR_ARN,
+            role_arn=ROLE_ARN,
+            input='{"query_id": "daily-report"}',
+        )
+    }
+    assert desired.unusable == {}
+
+
+def test_the_name_has_the_project_as_its_prefix() -> None:
+    """PROJECT_NAME, a hyphen, the query id."""
+    settings = Settings("https://git.example/x", EXECUTOR_ARN, ROLE_ARN, project_name="acme")
+    assert list(desired_state({"Daily_1.x": {"cron": CRON}}, settings).schedules) == [
+        "acme-Daily_1.x"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "expression"),
+    [
+        pytest.param({"schedule": CRON}, CRON, id="schedule"),
+        pytest.param({"cron": CRON}, CRON, id="cron"),
+        pytest.param({"schedule": CRON, "cron": OTHER_CRON}, CRON, id="schedule wins"),
+        pytest.param({"schedule": None, "cron": CRON}, CRON, id="schedule is null"),
+        pytest.param({"schedule": CRON, "cron": 5}, CRON, id="cron is not looked at"),
+        pytest.param({"schedule": f" \t{CRON}\n"}, CRON, id="white space is stripped"),
+    ],
+)
+def test_where_the_expression_comes_from(query: dict[str, Any], expression: str) -> None:
+    """Schedule, or cron when schedule is missing or null; without the white space around it."""
+    assert desired_state({"daily-report": query}, SETTINGS).schedules[NAME].expression == expression
+
+
+@pytest.mark.parametrize(
+    ("query", "description"),
+    [
+        pytest.param({}, DEFAULT_DESCRIPTION, id="missing"),
+        pytest.param({"description": None}, DEFAULT_DESCRIPTION, id="null"),
+        pytest.param({"description": ""}, DEFAULT_DESCRIPTION, id="empty"),
+        pytest.param({"description": " "}, " ", id="blank is the author's"),
+        pytest.param({"description": "é" * 512}, "é" * 512, id="longest"),
+        pytest.param({"description": "é" * 513}, "é" * 512, id="cut"),
+    ],
+)
+def test_descriptions(query: dict[str, Any], description: str) -> None:
+    """A fixed default for none, and the service's limit."""
+    desired = desired_state({"daily-report": {"schedule": CRON, **query}}, SETTINGS)
+    assert desired.schedules[NAME].description == description
+
+
+@pytest.mark.parametrize(
+    ("query_id", "query", "parts"),
+    [
+        pytest.param("a", None, ["'a'", "an object", "None"], id="null"),
+        pytest.param("a", "cron(0 2 * * ? *)", ["an object", "cron(0 2"], id="a string"),
+        pytest.param("a", [1], ["an object", "[1]"], id="an array"),
+        pytest.param("a", {}, ["neither schedule nor cron"], id="no schedule"),
+        pytest.param("a", {"schedule": None}, ["neither schedule nor cron"], id="null schedule"),
+        pytest.param("a", {"schedule": 5}, ["a string", "5"], id="schedule is a number"),
+        pytest.param("a", {"schedule": False}, ["a string", "False"], id="schedule is false"),
+        pytest.param("a", {"cron": [CRON]}, ["a string", "cron(0 2"], id="cron is an array"),
+        pytest.param("a", {"schedule": ""}, ["blank"], id="empty schedule"),
+        pytest.param("a", {"schedule": "", "cron": CRON}, ["blank"], id="empty is not null"),
+        pytest.param("a", {"schedule": " \n"}, ["blank", r"' \n'"], id="blank schedule"),
+        pytest.param("a", {"schedule": "0 2 * * *"}, ["'0 2 * * *'", "cron"], id="invalid"),
+        pytest.param("a", {"schedule": CRON, "description": 5}, ["string, not 5"], id="text"),
+        pytest.param("a", {"schedule": CRON, "description": {}}, ["string, not {}"], id="text {}"),
+        pytest.param("", {"schedule": CRON}, ["''", "'pn-'", "rename"], id="empty id"),
+        pytest.param("a b", {"schedule": CRON}, ["'pn-a b'"], id="space in the id"),
+        pytest.param("a/b", {"schedule": CRON}, ["'pn-a/b'"], id="slash in the id"),
+        pytest.param("a\n", {"schedule": CRON}, [r"'pn-a\n'"], id="newline at the end"),
+        pytest.param("é", {"schedule": CRON}, ["'pn-é'"], id="letters outside ASCII"),
+        pytest.param("\ud800", {"schedule": CRON}, [r"'pn-\ud800'"], id="lone surrogate"),
+        pytest.param("x" * 62, {"schedule": CRON}, ["64"], id="name too long"),
+    ],
+)
+def test_an_unusable_query_is_told_with_id_reason_and_value(
+    query_id: str, query: object, parts: list[str]
+) -> None:
+    """It becomes no schedule, its name is kept from being deleted, its neighbour is untouched."""
+    desired = desired_state({query_id: query, "daily-report": {"cron": CRON}}, SETTINGS)
+    assert list(desired.schedules) == [NAME]
+    assert list(desired.unusable) == [f"pn-{query_id}"]
+    message = desired.unusable[f"pn-{query_id}"]
+    assert [part for part in [repr(query_id), *parts] if part not in message] == []
+    assert message.isprintable()
+
+
+def test_the_longest_name_is_usable() -> None:
+    """64 characters with the prefix are the service's limit."""
+    assert list(desired_state({"x" * 61: {"cron": CRON}}, SETTINGS).schedules) == ["pn-" + "x" * 61]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param({"schedule": "é" * 100_000}, id="a string"),
+        pytest.param({"schedule": list(range(100_000))}, id="an array"),
+        pytest.param(["é" * 100_000] * 9, id="no object"),
+        pytest.param({"schedule": CRON, "description": {"é" * 100_000: 1}}, id="an object"),
+    ],
+)
+def test_an_endless_value_is_cut_in_the_message(query: object) -> None:
+    """200 characters of the value are enough to find it, and of the id too."""
+    desired = desired_state({"é" * 100_000: query, "a": query}, SETTINGS)
+    assert max(map(len, desired.unusable.values())) < 700
+    assert "é" * 201 not in "".join(desired.unusable.values())
+
+
+def test_exactly_200_characters_of_an_offending_string_are_shown() -> None:
+    """Enough to recognise it."""
+    message = desired_state({"a": {"schedule": "x" * 300}}, SETTINGS).unusable["pn-a"]
+    assert f"'{'x' * 200}'" in message

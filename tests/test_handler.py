@@ -1,0 +1,154 @@
+"""The handler: settings, what it returns and raises, and what importing it does not do."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from athena_schedule_manager import index
+from athena_schedule_manager.index import handler, read_settings
+from athena_schedule_manager.schedule_manager import CannotReconcileError, Settings
+from tests.support import (
+    EXECUTOR_ARN,
+    NAME,
+    NOTHING_DONE,
+    QUERIES,
+    ROLE_ARN,
+    messages,
+    settings_environment,
+)
+
+if TYPE_CHECKING:
+    from tests.support import World
+
+REQUIRED = ["CONFIG_GIT_URL", "QUERY_EXECUTOR_ARN", "SCHEDULE_ROLE_ARN"]
+URL = "https://git.example/config.json"
+
+
+def test_defaults_of_the_settings() -> None:
+    """As the specification has them."""
+    assert read_settings(settings_environment(URL)) == Settings(
+        config_git_url=URL,
+        query_executor_arn=EXECUTOR_ARN,
+        schedule_role_arn=ROLE_ARN,
+        schedule_group_name="pn-athena-queries",
+        project_name="pn",
+    )
+
+
+def test_every_setting_is_read_and_stripped() -> None:
+    """A newline at the end of a pasted value is not part of it."""
+    names = [*REQUIRED, "SCHEDULE_GROUP_NAME", "PROJECT_NAME"]
+    settings = read_settings({name: f" {name.lower()}-value\n" for name in names})
+    assert settings == Settings(*(f"{name.lower()}-value" for name in names))
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t\n"])
+def test_a_blank_variable_counts_as_not_set(blank: str) -> None:
+    """Optional ones have their defaults, required ones are missing."""
+    environment = settings_environment(URL) | {"PROJECT_NAME": blank, "SCHEDULE_GROUP_NAME": blank}
+    assert read_settings(environment) == read_settings(settings_environment(URL))
+    with pytest.raises(CannotReconcileError, match="variables: QUERY_EXECUTOR_ARN;"):
+        read_settings(environment | {"QUERY_EXECUTOR_ARN": blank})
+
+
+def test_all_missing_settings_are_told_in_one_error(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the invocation, before anything is fetched or called."""
+    for name in REQUIRED:
+        monkeypatch.delenv(name)
+    with pytest.raises(CannotReconcileError) as raised:
+        world.run(QUERIES)
+    assert f"variables: {', '.join(REQUIRED)};" in str(raised.value)
+    assert messages(caplog, logging.ERROR) == [str(raised.value)]
+    assert (world.git_host.paths, world.faults.calls) == ([], [])
+
+
+@pytest.mark.parametrize("event", [None, {}, [], "text", {"source": "aws.events", "detail": {}}])
+@pytest.mark.parametrize("context", [None, object()])
+def test_any_event_and_no_context_are_fine(world: World, event: object, context: object) -> None:
+    """EventBridge sends one event, `aws lambda invoke` another, a person at a prompt none."""
+    world.git_host.publish({"queries": QUERIES})
+    assert handler(event, context) == NOTHING_DONE | {"created": 1}
+
+
+def test_an_error_that_nobody_foresaw_is_one_line_and_raised(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No failure is silent."""
+    monkeypatch.setattr(index, "reconcile", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        world.run(QUERIES)
+    assert messages(caplog, logging.ERROR) == [
+        "Unexpected error: ZeroDivisionError: division by zero"
+    ]
+
+
+def test_a_client_that_cannot_be_made_is_one_line_and_raised(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a Region, say."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    index.scheduler_client.cache_clear()
+    with pytest.raises(Exception, match="region"):
+        world.run(QUERIES)
+    assert messages(caplog, logging.ERROR) == [
+        "Unexpected error: NoRegionError: You must specify a region."
+    ]
+
+
+def test_the_summary_is_the_last_line_and_json(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A metric filter can read it."""
+    world.run(QUERIES | {"broken": {}})
+    assert caplog.messages[-1] == (
+        'Reconciliation complete: {"created": 1, "updated": 0, "deleted": 0, "failed": 1}'
+    )
+
+
+def test_a_run_changes_no_environment_variable(world: World) -> None:
+    """The environment is read and nothing else."""
+    before = dict(os.environ)
+    world.run(QUERIES)
+    assert dict(os.environ) == before
+
+
+def test_importing_reads_no_environment_and_makes_no_client() -> None:
+    """Import works anywhere: without variables, Region or credentials."""
+    code = """if True:
+        import boto3, os
+        boto3.client = boto3.resource = boto3.Session = None
+        for place in ("environ", "getenv"):
+            setattr(os, place, None)
+        import athena_schedule_manager.index as index
+        assert callable(index.handler)
+    """
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)  # noqa: S603 - ours
+
+
+def test_a_live_schedule_survives_everything_that_raises(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No setting, no document, no listing: no change."""
+    world.create(NAME)
+    before = world.live()
+    faults: list[Any] = [
+        lambda: monkeypatch.setenv("CONFIG_GIT_URL", "http://git.example/"),
+        lambda: monkeypatch.setenv("CONFIG_GIT_URL", ""),
+        lambda: monkeypatch.setenv("CONFIG_GIT_URL", world.git_host.url()),
+        lambda: world.faults.error("ListSchedules", "AccessDeniedException", 403),
+    ]
+    world.git_host.publish({"queries": None})
+    for fault in faults:
+        fault()
+        with pytest.raises(CannotReconcileError):
+            world.run()
+        assert world.live() == before

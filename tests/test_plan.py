@@ -1,0 +1,262 @@
+"""The difference of desired and existing state, as pure tables."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from athena_schedule_manager.schedule_manager import (
+    Desired,
+    Existing,
+    Plan,
+    desired_state,
+    existing_schedule,
+    plan_changes,
+)
+from tests.support import CRON, EXECUTOR_ARN, GROUP, NAME, OTHER_CRON, ROLE_ARN, SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef
+
+LIVE: dict[str, Any] = {
+    "Arn": f"arn:aws:scheduler:eu-south-1:123456789012:schedule/{GROUP}/{NAME}",
+    "Name": NAME,
+    "GroupName": GROUP,
+    "ScheduleExpression": CRON,
+    "ScheduleExpressionTimezone": "UTC",
+    "Description": "Daily",
+    "State": "DISABLED",
+    "FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5},
+    "Target": {
+        "Arn": EXECUTOR_ARN,
+        "RoleArn": ROLE_ARN,
+        "Input": '{"query_id": "daily-report"}',
+        "RetryPolicy": {"MaximumRetryAttempts": 3},
+        "DeadLetterConfig": {"Arn": "arn:aws:sqs:eu-south-1:123456789012:dead"},
+    },
+    "KmsKeyArn": "arn:aws:kms:eu-south-1:123456789012:key/1",
+    "CreationDate": "then",
+    "LastModificationDate": "later",
+    "ResponseMetadata": {"HTTPStatusCode": 200},
+}
+QUERY = {"schedule": CRON, "description": "Daily"}
+
+
+def existing(*responses: Mapping[str, Any], **overrides: Any) -> Existing:
+    """Return an existing state of schedules that were all read."""
+    typed = cast("list[GetScheduleOutputTypeDef]", responses)
+    state = Existing(
+        names=frozenset(response["Name"] for response in responses),
+        schedules={response["Name"]: existing_schedule(response) for response in typed},
+        unreadable={},
+        unread=frozenset(),
+        group_exists=True,
+    )
+    return replace(state, **overrides)
+
+
+def plan_of(queries: Mapping[str, object], state: Existing) -> Plan:
+    """Return the plan for a document's queries."""
+    return plan_changes(desired_state(queries, SETTINGS), state, GROUP)
+
+
+def lines(plan: Plan) -> list[str]:
+    """Return what the log would say of a plan."""
+    return [change.line for change in (*plan.writes, *plan.deletes)]
+
+
+def live_with(**fields: Any) -> dict[str, Any]:
+    """Return the live schedule with other fields; a None takes the field away, T_ is the target."""
+    response = copy.deepcopy(LIVE)
+    for key, value in fields.items():
+        place = response["Target"] if key.startswith("T_") else response
+        place[key.removeprefix("T_")] = value
+        if value is None:
+            del place[key.removeprefix("T_")]
+    return response
+
+
+DRIFT = [
+    pytest.param(
+        {"ScheduleExpression": OTHER_CRON}, f"cron: {OTHER_CRON} → {CRON}", id="expression"
+    ),
+    pytest.param(
+        {"ScheduleExpressionTimezone": "Europe/Rome"}, "timezone: Europe/Rome → UTC", id="timezone"
+    ),
+    pytest.param({"Description": "Old"}, "description: Old → Daily", id="description"),
+    pytest.param({"Description": ""}, "description: none → Daily", id="empty description"),
+    pytest.param({"Description": None}, "description: none → Daily", id="no description"),
+    pytest.param({"T_Arn": "arn:old"}, f"target: arn:old → {EXECUTOR_ARN}", id="target"),
+    pytest.param({"T_RoleArn": "arn:old"}, f"role: arn:old → {ROLE_ARN}", id="role"),
+    pytest.param(
+        {"T_Input": '{"query_id":"x"}'},
+        'input: {"query_id": "x"} → {"query_id": "daily-report"}',
+        id="input",
+    ),
+    pytest.param(
+        {"T_Input": "no JSON"}, 'input: no JSON → {"query_id": "daily-report"}', id="input no JSON"
+    ),
+    pytest.param(
+        {"T_Input": "[" * 200_000},
+        f'input: {"[" * 512} → {{"query_id": "daily-report"}}',
+        id="input nested absurdly",
+    ),
+    pytest.param(
+        {"T_Input": '{"query_id": "daily-report", "more": 1}'},
+        'input: {"query_id": "daily-report", "more": 1} → {"query_id": "daily-report"}',
+        id="input with more",
+    ),
+    pytest.param({"T_Input": None}, 'input: none → {"query_id": "daily-report"}', id="no input"),
+]
+
+NO_DRIFT = [
+    pytest.param({}, id="equal"),
+    pytest.param({"State": "ENABLED"}, id="state"),
+    pytest.param({"FlexibleTimeWindow": {"Mode": "OFF"}}, id="flexible time window"),
+    pytest.param({"KmsKeyArn": None}, id="key"),
+    pytest.param({"StartDate": "x", "EndDate": "y"}, id="dates"),
+    pytest.param({"ActionAfterCompletion": "DELETE"}, id="action after completion"),
+    pytest.param({"T_RetryPolicy": None}, id="retry policy"),
+    pytest.param({"T_DeadLetterConfig": None}, id="dead-letter queue"),
+    pytest.param({"ScheduleExpressionTimezone": None}, id="timezone by default"),
+    pytest.param({"T_Input": ' {"query_id" :"daily-report"} '}, id="spelling of the input"),
+    pytest.param({"T_Input": r'{"query_id": "daily\u002dreport"}'}, id="escapes in the input"),
+    pytest.param({"ScheduleExpression": f" {CRON} "}, id="white space of the expression"),
+]
+
+
+@pytest.mark.parametrize(("fields", "difference"), DRIFT)
+def test_a_difference_in_an_owned_field_is_an_update(
+    fields: dict[str, Any], difference: str
+) -> None:
+    """The line names what differs and nothing else."""
+    plan = plan_of({"daily-report": QUERY}, existing(live_with(**fields)))
+    assert lines(plan) == [f"UPDATE: {NAME} ({difference})"]
+
+
+@pytest.mark.parametrize("fields", NO_DRIFT)
+def test_a_difference_elsewhere_or_in_spelling_is_none(fields: dict[str, Any]) -> None:
+    """All else is the operator's, and an update that changes nothing is never sent."""
+    assert lines(plan_of({"daily-report": QUERY}, existing(live_with(**fields)))) == []
+
+
+def test_all_differences_stand_in_one_line_in_a_fixed_order() -> None:
+    """Cron first, as the specification's line has it."""
+    response = live_with(
+        T_Input="x",
+        T_RoleArn="role",
+        T_Arn="arn",
+        Description="Old",
+        ScheduleExpressionTimezone="Asia/Tokyo",
+        ScheduleExpression=OTHER_CRON,
+    )
+    [line] = lines(plan_of({"daily-report": QUERY}, existing(response)))
+    assert line == (
+        f"UPDATE: {NAME} (cron: {OTHER_CRON} → {CRON}; timezone: Asia/Tokyo → UTC;"
+        f" description: Old → Daily; target: arn → {EXECUTOR_ARN}; role: role → {ROLE_ARN};"
+        ' input: x → {"query_id": "daily-report"})'
+    )
+
+
+def test_a_long_description_is_compared_as_it_is_cut() -> None:
+    """The cut is the same on both sides, so it is no difference for ever."""
+    query = {"schedule": CRON, "description": "x" * 600}
+    for length in (512, 600):
+        state = existing(live_with(Description="x" * length))
+        assert lines(plan_of({"daily-report": query}, state)) == []
+
+
+def test_an_update_sends_the_schedule_as_read_with_our_fields_replaced() -> None:
+    """Whatever UpdateSchedule is not sent, it resets."""
+    response = live_with(ScheduleExpression=OTHER_CRON, T_Arn="arn:old", Description="Old")
+    [update] = plan_of({"daily-report": QUERY}, existing(response)).writes
+    wanted = copy.deepcopy(LIVE)
+    for key in ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata"):
+        del wanted[key]
+    assert (update.action, update.name, update.request) == ("update", NAME, wanted)
+
+
+def test_a_create_sends_our_fields_and_no_flexible_window() -> None:
+    """The state is left to the service: enabled."""
+    [create] = plan_of({"daily-report": QUERY}, existing()).writes
+    assert (create.action, create.name, create.line) == (
+        "create",
+        NAME,
+        f"CREATE: {NAME} (cron: {CRON})",
+    )
+    assert create.request == {
+        "Name": NAME,
+        "GroupName": GROUP,
+        "ScheduleExpression": CRON,
+        "ScheduleExpressionTimezone": "UTC",
+        "Description": "Daily",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {
+            "Arn": EXECUTOR_ARN,
+            "RoleArn": ROLE_ARN,
+            "Input": '{"query_id": "daily-report"}',
+        },
+    }
+
+
+def test_a_delete_names_group_and_schedule() -> None:
+    """A delete without its group would hit the group `default`."""
+    [delete] = plan_of({}, existing(LIVE)).deletes
+    assert (delete.action, delete.name, delete.line, delete.request) == (
+        "delete",
+        NAME,
+        f"DELETE: {NAME} (removed from config)",
+        {"GroupName": GROUP, "Name": NAME},
+    )
+
+
+def test_changes_come_in_the_order_of_names_and_deletes_last() -> None:
+    """Whatever the order of the document and of the listing."""
+    drifted = live_with(ScheduleExpression=OTHER_CRON)
+    state = existing(*(drifted | {"Name": f"pn-{name}"} for name in "zdybx"))
+    queries = dict.fromkeys("ydca", QUERY)
+    assert [line.partition(" (")[0] for line in lines(plan_of(queries, state))] == [
+        "CREATE: pn-a",
+        "CREATE: pn-c",
+        "UPDATE: pn-d",
+        "UPDATE: pn-y",
+        "DELETE: pn-b",
+        "DELETE: pn-x",
+        "DELETE: pn-z",
+    ]
+
+
+def test_the_schedule_of_an_unusable_query_is_in_no_change() -> None:
+    """It stays exactly as it is, also when the name is what is wrong."""
+    odd = "pn-" + "x" * 62
+    state = existing(LIVE, names=frozenset({NAME, odd}))
+    plan = plan_of({"daily-report": {"schedule": "often"}, "x" * 62: QUERY}, state)
+    assert lines(plan) == []
+    assert len(plan.failures) == 2
+
+
+def test_a_schedule_that_could_not_be_read_is_in_no_change() -> None:
+    """It is counted, and left alone."""
+    state = existing(names=frozenset({NAME}), unreadable={NAME: "Failed to read"})
+    plan = plan_of({"daily-report": QUERY}, state)
+    assert (lines(plan), plan.failures) == ([], ("Failed to read",))
+
+
+def test_a_schedule_without_time_to_read_it_is_in_no_change() -> None:
+    """Neither when it was listed nor when nothing could be listed."""
+    for names in (frozenset({NAME}), frozenset[str]()):
+        state = existing(names=names, unread=frozenset({NAME}))
+        plan = plan_of({"daily-report": QUERY}, state)
+        assert (lines(plan), plan.unread) == ([], 1)
+
+
+def test_two_empty_states_have_no_difference() -> None:
+    """Nothing comes of nothing."""
+    assert plan_changes(Desired({}, {}), existing(), GROUP) == Plan(
+        writes=(), deletes=(), failures=(), unread=0, group_exists=True
+    )

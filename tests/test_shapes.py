@@ -1,0 +1,139 @@
+"""Every field that is sent or compared, held against botocore's own model of the service."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import fields
+from typing import Any
+
+import boto3
+import pytest
+from botocore.validate import ParamValidator
+
+from athena_schedule_manager import schedule_manager
+from athena_schedule_manager.schedule_manager import (
+    OWNED,
+    READ_ONLY,
+    Schedule,
+    existing_schedule,
+    plan_changes,
+)
+from tests.support import OTHER_CRON, SETTINGS
+from tests.test_plan import LIVE, QUERY, existing, live_with, plan_of
+
+
+@pytest.fixture(scope="session")
+def model() -> Any:
+    """Return botocore's model of EventBridge Scheduler."""
+    return boto3.client("scheduler", region_name="eu-south-1").meta.service_model
+
+
+def operation(model: Any, name: str) -> Any:
+    """Return the model of an operation."""
+    return model.operation_model(name)
+
+
+def sample(shape: Any) -> Any:
+    """Return a value of a shape, with every member that it can have."""
+    kind = shape.type_name
+    if kind == "structure":
+        return {name: sample(member) for name, member in shape.members.items()}
+    if kind == "list":
+        return [sample(shape.member)]
+    if kind == "map":
+        return {sample(shape.key): sample(shape.value)}
+    scalars = {"timestamp": "2026-01-01T00:00:00Z", "integer": 60, "boolean": True}
+    return scalars.get(kind) or (shape.enum or [f"some {shape.name}"])[0]
+
+
+def requests() -> dict[str, dict[str, Any]]:
+    """Return the request that the plan makes for each write."""
+    create = plan_of({"daily-report": QUERY}, existing()).writes[0]
+    update = plan_of(
+        {"daily-report": QUERY}, existing(live_with(ScheduleExpression=OTHER_CRON))
+    ).writes[0]
+    delete = plan_of({}, existing(LIVE)).deletes[0]
+    return {
+        "CreateSchedule": dict(create.request),
+        "UpdateSchedule": dict(update.request),
+        "DeleteSchedule": dict(delete.request),
+    }
+
+
+@pytest.mark.parametrize("name", requests())
+def test_the_service_knows_and_requires_what_is_sent(model: Any, name: str) -> None:
+    """Every name and type at every depth, and nothing required is missing."""
+    report = ParamValidator().validate(requests()[name], operation(model, name).input_shape)
+    assert report.generate_report() == ""
+
+
+def test_everything_that_an_update_can_carry_is_carried(model: Any) -> None:
+    """Whatever UpdateSchedule takes comes from GetSchedule, down to every kind of target."""
+    response = sample(operation(model, "GetSchedule").output_shape)
+    response["ResponseMetadata"] = {}
+    request = existing_schedule(response).request
+    members = operation(model, "UpdateSchedule").input_shape
+    assert request.keys() == members.members.keys() - {"ClientToken"}
+    assert request == {key: response[key] for key in request}
+    assert ParamValidator().validate(request, members).generate_report() == ""
+    [update] = plan_changes(
+        schedule_manager.desired_state({"x": QUERY}, schedule_manager.Settings("u", "e", "r")),
+        existing(response | {"Name": "pn-x"}),
+        "group",
+    ).writes
+    owned = {"Arn": "e", "RoleArn": "r", "Input": '{"query_id": "x"}'}
+    assert update.request["Target"] == response["Target"] | owned
+
+
+def test_read_only_is_exactly_what_only_get_schedule_has(model: Any) -> None:
+    """A member that the service adds one day will show here."""
+    output = operation(model, "GetSchedule").output_shape
+    members = operation(model, "UpdateSchedule").input_shape
+    assert output.members.keys() - members.members.keys() == READ_ONLY - {"ResponseMetadata"}
+
+
+def test_limits_are_the_models(model: Any) -> None:
+    """Lengths and the pattern of names."""
+
+    def limit(name: str) -> Any:
+        return operation(model, "CreateSchedule").input_shape.members[name].metadata
+
+    assert limit("Name")["max"] == schedule_manager.MAX_NAME
+    assert limit("ScheduleExpression")["max"] == schedule_manager.MAX_EXPRESSION
+    assert limit("Description")["max"] == schedule_manager.MAX_DESCRIPTION
+    page = operation(model, "ListSchedules").input_shape
+    assert page.members["MaxResults"].metadata["max"] == schedule_manager.PAGE_SIZE
+    assert limit("Name")["pattern"] == "[0-9a-zA-Z-_.]+"
+    for character in map(chr, range(1, 0x250)):
+        usable = (
+            "pn-" + character
+            in schedule_manager.desired_state({character: QUERY}, SETTINGS).schedules
+        )
+        assert usable == (character in string.ascii_letters + string.digits + "-_.")
+
+
+def test_every_owned_field_has_its_word() -> None:
+    """A field that is compared but not named would make an UPDATE line that says nothing."""
+    assert set(OWNED.values()) == {field.name for field in fields(Schedule)} - {"name"}
+    assert list(OWNED) == ["cron", "timezone", "description", "target", "role", "input"]
+
+
+def test_the_retried_and_raced_errors_are_modelled(model: Any) -> None:
+    """Each is declared by the operations on which it is caught."""
+    caught = {
+        "ResourceNotFoundException": [
+            "ListSchedules",
+            "GetSchedule",
+            "GetScheduleGroup",
+            "DeleteSchedule",
+        ],
+        "ConflictException": [
+            "CreateSchedule",
+            "UpdateSchedule",
+            "DeleteSchedule",
+            "CreateScheduleGroup",
+        ],
+    }
+    for error, names in caught.items():
+        for name in names:
+            assert error in {shape.name for shape in operation(model, name).error_shapes}
