@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import email.utils
 import functools
-import http
 import http.client
 import ipaddress
 import json
@@ -24,7 +23,7 @@ import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import MISSING, fields
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -48,16 +47,12 @@ if TYPE_CHECKING:
 package_logger = logging.getLogger(__package__)
 logger = logging.getLogger(__name__)
 
-FETCH_SECONDS = 30.0
-"""For all tries together, and never more than half of what the invocation has left."""
-SOCKET_SECONDS = 10.0
-"""For one operation on the connection to the Git host."""
-FETCH_PAUSES = (0.5, 1.0, 2.0)
-"""Seconds before the second and each later try, when the Git host does not ask for others."""
+FETCH_SECONDS = 30.0  # for all tries, and never more than half of what the invocation has left
+SOCKET_SECONDS = 10.0  # for one operation on the connection to the Git host
+FETCH_PAUSES = (0.5, 1.0, 2.0)  # seconds before each further try, unless the Git host asks for more
 PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
 MAX_CONFIG_BYTES = 8 * 1024 * 1024
-LONGEST_INVOCATION = 900.0
-"""What a call by hand, without a Lambda context, is taken to have left."""
+LONGEST_INVOCATION = 900_000  # milliseconds that a call by hand, without a context, has left
 
 
 def handler(event: object, context: object) -> dict[str, int]:  # noqa: ARG001 - Lambda's
@@ -66,27 +61,19 @@ def handler(event: object, context: object) -> dict[str, int]:  # noqa: ARG001 -
     Raises what made comparing impossible, after one ERROR line and before any write.
     """
     set_up_logging(getattr(context, "aws_request_id", None))
+    milliseconds = getattr(context, "get_remaining_time_in_millis", lambda: LONGEST_INVOCATION)
     try:
         settings = read_settings(os.environ)
-        clock = make_clock(context)
+        clock = Clock(lambda: milliseconds() / 1000)
         queries = load_queries(settings.config_git_url, clock)
         results = reconcile(scheduler_client(), settings, queries, clock)
-    except CannotReconcileError as error:
-        logger.error("%s", error)  # noqa: TRY400 - one line, and the runtime prints the traceback
-        raise
     except Exception as error:
-        logger.error("Unexpected error: %s", describe(error))  # noqa: TRY400 - as above
+        foreseen = isinstance(error, CannotReconcileError)
+        message = str(error) if foreseen else f"Unexpected error: {describe(error)}"
+        logger.error("%s", message)  # noqa: TRY400 - one line, and the runtime prints the traceback
         raise
     logger.info("Reconciliation complete: %s", json.dumps(results))
     return results
-
-
-def make_clock(context: object) -> Clock:
-    """Return the invocation's clock; without a Lambda context time does not run out."""
-    milliseconds = getattr(context, "get_remaining_time_in_millis", None)
-    if milliseconds is None:
-        return Clock(lambda: LONGEST_INVOCATION)
-    return Clock(lambda: milliseconds() / 1000)
 
 
 @functools.cache
@@ -122,7 +109,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return Settings(**values)
 
 
-# --- The log ------------------------------------------------------------------------------------
+# --- The log
 
 
 class LineFormatter(logging.Formatter):
@@ -162,7 +149,7 @@ def set_up_logging(request_id: str | None) -> None:
         log_handler.setFormatter(LineFormatter(request_id or "-", end))
 
 
-# --- The configuration from Git -------------------------------------------------------------------
+# --- The configuration from Git
 
 
 class PassingFetchError(CannotReconcileError):
@@ -174,8 +161,8 @@ class PassingFetchError(CannotReconcileError):
         self.retry_after = retry_after
 
 
+# the last usable document by its URL, at most one, and only of a URL that holds a commit SHA
 _copies: dict[str, bytes] = {}
-"""The last usable document by its URL, at most one, and only of a URL that holds a commit SHA."""
 
 
 def load_queries(url: str, clock: Clock) -> dict[str, object]:
@@ -262,10 +249,8 @@ def _read(url: str, timeout: float) -> bytes:
 
 
 def _http_failure(url: str, error: urllib.error.HTTPError) -> CannotReconcileError:
-    if error.fp:
-        error.close()
-    known = error.code in frozenset(http.HTTPStatus)
-    what = f"HTTP {error.code} {http.HTTPStatus(error.code).phrase if known else ''}".rstrip()
+    error.close()
+    what = f"HTTP {error.code} {http.client.responses.get(error.code, '')}".rstrip()
     if error.code in PASSING_STATUSES:
         return PassingFetchError(_fetch_message(url, what), _retry_after(error.headers))
     return CannotReconcileError(
@@ -340,22 +325,19 @@ def _is_loopback(host: str) -> bool:
 class RedirectRule(urllib.request.HTTPRedirectHandler):
     """Hold every hop of a redirect to the rule of CONFIG_GIT_URL, and never leave https."""
 
-    def redirect_request(  # noqa: PLR0913, PLR0917 - urllib's signature
+    def redirect_request(
         self,
         req: urllib.request.Request,
         fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
+        *rest: Any,  # noqa: ANN401 - passed on
     ) -> urllib.request.Request | None:
-        """Return the request that follows the redirect, or raise CannotReconcileError."""
+        """Return the request that follows to the URL, the last argument, or raise."""
         try:
-            check_url(newurl, "the redirect of CONFIG_GIT_URL", allow_http=req.type == "http")
+            check_url(rest[-1], "the redirect of CONFIG_GIT_URL", allow_http=req.type == "http")
         except CannotReconcileError:
             fp.close()
             raise
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        return super().redirect_request(req, fp, *rest)
 
 
 @functools.cache

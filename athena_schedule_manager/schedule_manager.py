@@ -18,7 +18,7 @@ import reprlib
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -36,23 +36,20 @@ Result = TypeVar("Result")
 
 THREADS = 16
 PAGE_SIZE = 100
-CONFLICT_PAUSES = (0.5, 1.0, 2.0)
-"""Seconds before the second and each later try of a call that met a passing ConflictException."""
-NO_NEW_CALL = 5.0
-"""With fewer seconds left than this no call is started."""
-STOP_WAITING = 2.0
-"""With this many seconds left the calls in flight are left to themselves."""
+NO_NEW_CALL = 5.0  # with fewer seconds left than this no call is started
+STOP_WAITING = 2.0  # with this many seconds left the calls in flight are left to themselves
+CONFLICT_PAUSES = (0.5, 1.0, 2.0)  # seconds before each further try of a call that met a conflict
 
 MAX_NAME = 64
 MAX_EXPRESSION = 256
 MAX_DESCRIPTION = 512
-MAX_SHOWN = 200
+MAX_SHOWN = 200  # characters of a value from outside in a message
 DEFAULT_DESCRIPTION = "Managed by Athena Schedule Manager"
 TIMEZONE = "UTC"
+# what GetSchedule returns and UpdateSchedule does not take (botocore model)
 READ_ONLY = frozenset({"Arn", "CreationDate", "LastModificationDate", "ResponseMetadata"})
-"""What GetSchedule returns and UpdateSchedule does not take (botocore model)."""
+# what CreateSchedule requires besides the fields that we own
 NEW_SCHEDULE: Mapping[str, Any] = {"FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {}}
-"""What CreateSchedule requires besides the fields that we own."""
 
 
 class CannotReconcileError(Exception):
@@ -101,23 +98,12 @@ class Schedule:
     """The fields of a schedule that we own, normalised so that equal means no drift."""
 
     name: str
-    expression: str
+    cron: str
     timezone: str
     description: str
-    target_arn: str
-    role_arn: str
+    target: str
+    role: str
     input: str
-
-
-OWNED = {
-    "cron": "expression",
-    "timezone": "timezone",
-    "description": "description",
-    "target": "target_arn",
-    "role": "role_arn",
-    "input": "input",
-}
-"""The words of an UPDATE line, in its order, and the fields of Schedule that they stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,24 +115,11 @@ class ExistingSchedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Desired:
-    """What the configuration wants, by schedule name, and why its unusable queries are none."""
-
-    schedules: Mapping[str, Schedule]
-    unusable: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Existing:
-    """What is there: all names; of the desired ones the schedule, or why it could not be read."""
+    """What is there: the names, and of the desired ones the schedules as far as they were read."""
 
-    names: frozenset[str]
-    schedules: Mapping[str, ExistingSchedule]
-    unreadable: Mapping[str, str]
-    unread: frozenset[str]
-    """Desired names for which there was no time: whether they exist may not even be known."""
-    group_exists: bool
-    """Surely: False means that it may or may not."""
+    names: frozenset[str] | None  # None: the clock ended the listing
+    reads: Mapping[str, ExistingSchedule | str | None]  # as ScheduleGroup.read returns them
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,26 +136,23 @@ class Change:
 class Plan:
     """All that a run will do, and what it knows already to have failed."""
 
-    writes: tuple[Change, ...]
-    """Creates and updates."""
-    deletes: tuple[Change, ...]
-    """Start when the writes have ended."""
-    failures: tuple[str, ...]
-    """A message for each unusable query and each schedule that could not be read."""
-    unread: int
-    group_exists: bool
+    writes: tuple[Change, ...]  # creates and updates
+    deletes: tuple[Change, ...]  # start when the writes have ended
+    failures: tuple[str, ...]  # a message for each unusable query and each schedule not readable
+    unread: int  # schedules that could not be compared in time
+    group_exists: bool  # surely: False means that it may or may not
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a change ended: the counter it goes into (None: another run did it), and what to log."""
 
-    counter: Literal["created", "updated", "deleted", "failed"] | None
+    counter: str | None
     message: str = ""
 
 
 def brief(value: object) -> str:
-    """Quote a value from outside for a message: one line, cut to MAX_SHOWN characters."""
+    """Quote a value from outside for a message: on one line, and cut."""
     return repr(value[:MAX_SHOWN]) if isinstance(value, str) else reprlib.repr(value)[:MAX_SHOWN]
 
 
@@ -194,22 +164,23 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-# --- The desired state ------------------------------------------------------------------------
+# --- The desired state
 
 
-def desired_state(queries: Mapping[str, object], settings: Settings) -> Desired:
-    """Turn the configuration's queries into schedules. Pure; an unusable one harms no other."""
-    schedules = {}
-    unusable = {}
+def desired_state(
+    queries: Mapping[str, object], settings: Settings
+) -> tuple[dict[str, Schedule], dict[str, str]]:
+    """Return the schedules that the queries want, and why the others are none, by name. Pure."""
+    desired, unusable = {}, {}
     for query_id, query in queries.items():
         name = settings.prefix + query_id
         try:
-            schedules[name] = desired_schedule(query_id, query, settings)
+            desired[name] = desired_schedule(query_id, query, settings)
         except UnusableQueryError as error:
             unusable[name] = (
                 f"Query {brief(query_id)} is unusable (its live schedule, if any, is kept): {error}"
             )
-    return Desired(schedules, unusable)
+    return desired, unusable
 
 
 def desired_schedule(query_id: str, query: object, settings: Settings) -> Schedule:
@@ -224,27 +195,25 @@ def desired_schedule(query_id: str, query: object, settings: Settings) -> Schedu
         raise UnusableQueryError(f"it must be an object with a schedule, not {brief(query)}")
     return Schedule(
         name=name,
-        expression=_desired_expression(query),
+        cron=_desired_expression(query),
         timezone=TIMEZONE,
         description=_desired_description(query),
-        target_arn=settings.query_executor_arn,
-        role_arn=settings.schedule_role_arn,
+        target=settings.query_executor_arn,
+        role=settings.schedule_role_arn,
         input=json.dumps({"query_id": query_id}),
     )
 
 
 def _desired_expression(query: Mapping[str, object]) -> str:
     value = query.get("schedule")
-    if value is None:
-        value = query.get("cron")
+    value = query.get("cron") if value is None else value
     if value is None:
         raise UnusableQueryError("it has neither schedule nor cron; add a schedule")
     if not isinstance(value, str):
         raise UnusableQueryError(f"its schedule must be a string, not {brief(value)}")
-    expression = value.strip()
-    if problem := expression_problem(expression):
+    if problem := expression_problem(value.strip()):
         raise UnusableQueryError(f"its schedule {brief(value)} {problem}")
-    return expression
+    return value.strip()
 
 
 def _desired_description(query: Mapping[str, object]) -> str:
@@ -254,7 +223,19 @@ def _desired_description(query: Mapping[str, object]) -> str:
     return (value or DEFAULT_DESCRIPTION)[:MAX_DESCRIPTION]
 
 
-# --- Schedule expressions: only what the service surely refuses is refused here -----------------
+# --- Schedule expressions: only what the service surely refuses is refused here
+
+_LAST = "L W LW "
+_WEEKDAYS = "SUN MON TUE WED THU FRI SAT SUNL MONL TUEL WEDL THUL FRIL SATL"
+_MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
+# name, lowest and highest number, words; the service does not check the year, so it is not here
+CRON_FIELDS = (
+    ("minute", 0, 59, ""),
+    ("hour", 0, 23, ""),
+    ("day-of-month", 1, 31, _LAST),
+    ("month", 1, 12, _MONTHS),
+    ("day-of-week", 1, 7, _LAST + _WEEKDAYS),
+)
 
 
 def expression_problem(expression: str) -> str | None:
@@ -288,60 +269,32 @@ def _at_problem(body: str) -> str | None:
 
 
 def _cron_problem(body: str) -> str | None:
-    fields = body.split()
-    if len(fields) not in (5, 6):
-        return (
-            f"has {len(fields)} cron fields instead of six:"
-            " minute hour day-of-month month day-of-week year"
-        )
-    if body.count("?") != 1 or "?" not in fields[2] + fields[4]:
+    texts = body.split()
+    if len(texts) not in {5, 6}:
+        return f"has {len(texts)} cron fields, not six: minute hour day month weekday year"
+    if body.count("?") != 1 or "?" not in texts[2] + texts[4]:
         return "needs ? in exactly one of day-of-month and day-of-week, and nowhere else"
     if body.count("#") > 1:
         return "has two #, and only one is allowed"
-    if any("" in cron_field.split(",") for cron_field in fields):
+    if any("" in text.split(",") for text in texts):
         return "has an empty part beside a comma"
-    problems = (_values_problem(*pair) for pair in zip(CRON_FIELDS, fields, strict=False))
+    pairs = zip(texts, CRON_FIELDS, strict=False)
+    problems = (_field_problem(text, *known) for text, known in pairs)
     return next((problem for problem in problems if problem), None)
 
 
-@dataclass(frozen=True, slots=True)
-class CronField:
-    """A field of a cron expression: the numbers and the words that may stand in it."""
-
-    name: str
-    low: int
-    high: int
-    words: frozenset[str] = frozenset()
-
-
-_LAST = frozenset({"L", "W", "LW"})
-_WEEKDAYS = frozenset({"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"})
-_MONTHS = frozenset(
-    {"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}
-)
-
-CRON_FIELDS = (
-    CronField("minute", 0, 59),
-    CronField("hour", 0, 23),
-    CronField("day-of-month", 1, 31, _LAST),
-    CronField("month", 1, 12, _MONTHS),
-    CronField("day-of-week", 1, 7, _LAST | _WEEKDAYS | {f"{day}L" for day in _WEEKDAYS}),
-)
-"""The year is missing on purpose: the service does not check it."""
-
-
-def _values_problem(cron_field: CronField, text: str) -> str | None:
+def _field_problem(text: str, name: str, low: int, high: int, words: str) -> str | None:
     # what follows / and # and a lone L- counts something else than the field's values
     values = re.sub(r"[/#][^,]*|(?<![A-Z])L-[0-9]+", "", text.upper())
     for value in re.findall(r"[0-9]+|[A-Z]+", values):
-        if value.isdigit() and not cron_field.low <= int(value) <= cron_field.high:
-            return f"has {cron_field.name} {value}, outside {cron_field.low}-{cron_field.high}"
-        if value.isalpha() and value not in cron_field.words:
-            return f"has {cron_field.name} {value}, which is none"
+        if value.isdigit() and not low <= int(value) <= high:
+            return f"has {name} {value}, outside {low}-{high}"
+        if value.isalpha() and value not in words.split():
+            return f"has {name} {value}, which is none"
     return None
 
 
-# --- The existing state -----------------------------------------------------------------------
+# --- The existing state
 
 
 def existing_schedule(response: GetScheduleOutputTypeDef) -> ExistingSchedule:
@@ -349,11 +302,11 @@ def existing_schedule(response: GetScheduleOutputTypeDef) -> ExistingSchedule:
     target = response["Target"]
     owned = Schedule(
         name=response["Name"],
-        expression=response["ScheduleExpression"].strip(),
+        cron=response["ScheduleExpression"].strip(),
         timezone=response.get("ScheduleExpressionTimezone", TIMEZONE),
         description=response.get("Description", "")[:MAX_DESCRIPTION],
-        target_arn=target["Arn"],
-        role_arn=target["RoleArn"],
+        target=target["Arn"],
+        role=target["RoleArn"],
         input=_normalised_json(target.get("Input", "")),
     )
     request = {key: value for key, value in response.items() if key not in READ_ONLY}
@@ -371,48 +324,46 @@ def read_existing(group: ScheduleGroup, desired: Collection[str], clock: Clock) 
     """List our schedules and read those that are desired, the only ones that must be compared."""
     listings = run_all(lambda _: group.list_names(), [None], clock)
     if not listings:
-        return Existing(frozenset(), {}, {}, frozenset(desired), group_exists=True)
+        return Existing(None, {})
     [(_, names)] = listings
     logger.info("Found %d existing schedules", len(names))
-    compared = sorted(names.intersection(desired))
-    reads = dict(run_all(group.read, compared, clock))
-    return Existing(
-        names=names - {name for name, read in reads.items() if read is None},
-        schedules={n: read for n, read in reads.items() if isinstance(read, ExistingSchedule)},
-        unreadable={n: read for n, read in reads.items() if isinstance(read, str)},
-        unread=frozenset(compared) - reads.keys(),
-        group_exists=bool(names),
-    )
+    return Existing(names, dict(run_all(group.read, sorted(names.intersection(desired)), clock)))
 
 
-# --- The difference ---------------------------------------------------------------------------
+# --- The difference
 
 
-def plan_changes(desired: Desired, existing: Existing, group_name: str) -> Plan:
+def plan_changes(
+    desired: Mapping[str, Schedule],
+    unusable: Mapping[str, str],
+    existing: Existing,
+    group_name: str,
+) -> Plan:
     """Compare the two states. Pure, and in the order of names.
 
     A live schedule whose query is unusable, or which could not be read, is in no change.
     """
-    missing = desired.schedules.keys() - existing.names - existing.unread
-    compared = desired.schedules.keys() & existing.schedules.keys()
-    obsolete = existing.names - desired.schedules.keys() - desired.unusable.keys()
-    writes = [_create(desired.schedules[name], group_name) for name in missing]
-    writes += [
-        _update(existing.schedules[name], desired.schedules[name], group_name)
-        for name in compared
-        if existing.schedules[name].owned != desired.schedules[name]
-    ]
-    return Plan(
-        writes=tuple(sorted(writes, key=lambda change: change.name)),
-        deletes=tuple(_delete(name, group_name) for name in sorted(obsolete)),
-        failures=(*desired.unusable.values(), *existing.unreadable.values()),
-        unread=len(existing.unread),
-        group_exists=existing.group_exists,
-    )
+    names, reads = existing.names, existing.reads
+    writes: list[Change] = []
+    failures = list(unusable.values())
+    unread = 0
+    for name, wanted in sorted(desired.items()):
+        live = reads.get(name)
+        if names is None or (name in names and name not in reads):
+            unread += 1
+        elif live is None:
+            writes.append(_create(wanted, group_name))
+        elif isinstance(live, str):
+            failures.append(live)
+        elif live.owned != wanted:
+            writes.append(_update(live, wanted, group_name))
+    obsolete = sorted((names or frozenset()) - desired.keys() - unusable.keys())
+    deletes = tuple(_delete(name, group_name) for name in obsolete)
+    return Plan(tuple(writes), deletes, tuple(failures), unread, group_exists=bool(names))
 
 
 def _create(wanted: Schedule, group_name: str) -> Change:
-    line = f"CREATE: {wanted.name} (cron: {wanted.expression})"
+    line = f"CREATE: {wanted.name} (cron: {wanted.cron})"
     return Change("create", wanted.name, line, _request(NEW_SCHEDULE, wanted, group_name))
 
 
@@ -427,8 +378,9 @@ def _delete(name: str, group_name: str) -> Change:
 
 
 def drift(live: Schedule, wanted: Schedule) -> list[str]:
-    """Name the owned fields that differ, each as `word: old → new`. Pure."""
-    pairs = ((word, getattr(live, name), getattr(wanted, name)) for word, name in OWNED.items())
+    """Name the fields that differ, each as `word: old → new`. Pure."""
+    words = [owned.name for owned in fields(Schedule)]
+    pairs = [(word, getattr(live, word), getattr(wanted, word)) for word in words]
     return [f"{word}: {_shown(old)} → {_shown(new)}" for word, old, new in pairs if old != new]
 
 
@@ -437,23 +389,19 @@ def _shown(text: str) -> str:
 
 
 def _request(base: Mapping[str, Any], wanted: Schedule, group_name: str) -> dict[str, Any]:
+    target = {"Arn": wanted.target, "RoleArn": wanted.role, "Input": wanted.input}
     return {
         **base,
         "GroupName": group_name,
         "Name": wanted.name,
-        "ScheduleExpression": wanted.expression,
+        "ScheduleExpression": wanted.cron,
         "ScheduleExpressionTimezone": wanted.timezone,
         "Description": wanted.description,
-        "Target": {
-            **base["Target"],
-            "Arn": wanted.target_arn,
-            "RoleArn": wanted.role_arn,
-            "Input": wanted.input,
-        },
+        "Target": {**base["Target"], **target},
     }
 
 
-# --- The API ----------------------------------------------------------------------------------
+# --- The API
 
 
 class ScheduleGroup:
@@ -467,7 +415,7 @@ class ScheduleGroup:
     ) -> None:
         """Take a client whose retry mode deals with throttling; nothing is called yet."""
         self._client = client
-        self._name = settings.schedule_group_name
+        self.name = settings.schedule_group_name
         self._prefix = settings.prefix
         self._clock = clock
 
@@ -476,102 +424,86 @@ class ScheduleGroup:
 
         Raises CannotReconcileError: an incomplete listing must never look like missing schedules.
         """
-        names: list[str] = []
-        pages = 0
+        names: set[str] = set()
+        first = True
+        pages = self._client.get_paginator("list_schedules").paginate(
+            GroupName=self.name, NamePrefix=self._prefix, PaginationConfig={"PageSize": PAGE_SIZE}
+        )
         try:
-            for page in self._client.get_paginator("list_schedules").paginate(
-                GroupName=self._name,
-                NamePrefix=self._prefix,
-                PaginationConfig={"PageSize": PAGE_SIZE},
-            ):
-                pages += 1
-                names += [summary["Name"] for summary in page["Schedules"]]
+            for page in pages:
+                first = False
+                names.update(summary["Name"] for summary in page["Schedules"])
                 if "NextToken" in page:
                     self._clock.check()
         except (ClientError, BotoCoreError) as error:
-            missing = isinstance(error, self._client.exceptions.ResourceNotFoundException)
-            if missing and not pages:
-                return frozenset()
-            raise CannotReconcileError(
-                f"Failed to list schedules of group {self._name}: {describe(error)}"
-            ) from error
+            if not (first and isinstance(error, self._client.exceptions.ResourceNotFoundException)):
+                raise CannotReconcileError(
+                    f"Failed to list schedules of group {self.name}: {describe(error)}"
+                ) from error
         return frozenset(name for name in names if name.startswith(self._prefix))
 
     def read(self, name: str) -> ExistingSchedule | str | None:
         """Return a schedule, None if it is absent, or the message of why it cannot be read."""
         try:
-            return existing_schedule(self._client.get_schedule(GroupName=self._name, Name=name))
+            return existing_schedule(self._client.get_schedule(GroupName=self.name, Name=name))
         except self._client.exceptions.ResourceNotFoundException:
             return None
         except Exception as error:  # noqa: BLE001 - one schedule's failure is never another's
             return f"Failed to read schedule {name}: {describe(error)}"
 
-    def ensure_exists(self) -> str | None:
-        """Make the group unless it exists; return why no schedule can be created in it, or None.
+    def ensure_exists(self) -> None:
+        """Make the group unless it exists; if only looking at it fails, the creates will tell.
 
-        CreateScheduleGroup is not called on a group that exists. When only looking at it fails,
-        the creates will tell.
+        Raises ClientError or BotoCoreError when it cannot be made.
         """
         try:
-            state = self._client.get_schedule_group(Name=self._name).get("State")
+            self._client.get_schedule_group(Name=self.name)
         except self._client.exceptions.ResourceNotFoundException:
-            return self._create_group()
+            self._clock.check()
+            with suppress(self._client.exceptions.ConflictException):  # made by another run
+                self._client.create_schedule_group(Name=self.name)
         except (ClientError, BotoCoreError):
-            return None
-        return f"schedule group {self._name} is being deleted" if state == "DELETING" else None
-
-    def _create_group(self) -> str | None:
-        self._clock.check()
-        try:
-            self._client.create_schedule_group(Name=self._name)
-        except self._client.exceptions.ConflictException:
-            return None
-        except (ClientError, BotoCoreError) as error:
-            return f"schedule group {self._name} cannot be created: {describe(error)}"
-        return None
+            pass
 
     def apply(self, change: Change) -> Outcome:
         """Make the change; failures and races become outcomes, OutOfTimeError passes."""
-        writes = {"create": self._create, "update": self._update, "delete": self._delete}
+        errors = self._client.exceptions
         try:
-            return writes[change.action](change)
+            self._write(change)
         except OutOfTimeError:
             raise
         except Exception as error:  # noqa: BLE001 - one schedule's failure is never another's
-            return failed(change, describe(error))
+            if change.action == "create" and isinstance(error, errors.ConflictException):
+                return Outcome(
+                    None,
+                    f"Schedule {change.name} exists already: another run created it;"
+                    " the next run compares it",
+                )
+            if change.action != "delete" or not isinstance(error, errors.ResourceNotFoundException):
+                return failed(change, describe(error))
+        return Outcome(f"{change.action}d")
 
-    def _create(self, change: Change) -> Outcome:
-        try:
-            self._client.create_schedule(**change.request)
-        except self._client.exceptions.ConflictException:
-            return Outcome(
-                None,
-                f"Schedule {change.name} exists already: another run created it;"
-                " the next run compares it",
-            )
-        return Outcome("created")
+    def _write(self, change: Change) -> None:
+        """Call, and again after a ConflictException: it may pass, and botocore does not retry it.
 
-    def _update(self, change: Change) -> Outcome:
-        self._patiently(lambda: self._client.update_schedule(**change.request))
-        return Outcome("updated")
-
-    def _delete(self, change: Change) -> Outcome:
-        with suppress(self._client.exceptions.ResourceNotFoundException):  # gone is what is wanted
-            self._patiently(lambda: self._client.delete_schedule(**change.request))
-        return Outcome("deleted")
-
-    def _patiently(self, call: Callable[[], object]) -> None:
-        """Call again after a ConflictException: it often passes, and botocore does not retry it."""
-        for pause in CONFLICT_PAUSES:
+        Not on a create: there it says that the schedule exists.
+        """
+        calls: Mapping[str, Callable[..., object]] = {
+            "create": self._client.create_schedule,
+            "update": self._client.update_schedule,
+            "delete": self._client.delete_schedule,
+        }
+        call = calls[change.action]
+        for pause in () if change.action == "create" else CONFLICT_PAUSES:
             try:
-                call()
+                call(**change.request)
             except self._client.exceptions.ConflictException:
                 jittered = pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
                 self._clock.check(jittered)
                 self._clock.sleep(jittered)
             else:
                 return
-        call()
+        call(**change.request)
 
 
 def failed(change: Change, reason: str) -> Outcome:
@@ -605,7 +537,7 @@ def run_all(
     ]
 
 
-# --- Applying ---------------------------------------------------------------------------------
+# --- Applying
 
 
 def reconcile(
@@ -618,10 +550,11 @@ def reconcile(
 
     Raises CannotReconcileError, before any write, when the existing schedules cannot be listed.
     """
-    desired = desired_state(queries, settings)
+    desired, unusable = desired_state(queries, settings)
     group = ScheduleGroup(client, settings, clock)
-    existing = read_existing(group, desired.schedules.keys(), clock)
-    return apply_plan(group, plan_changes(desired, existing, settings.schedule_group_name), clock)
+    existing = read_existing(group, desired.keys(), clock)
+    plan = plan_changes(desired, unusable, existing, settings.schedule_group_name)
+    return apply_plan(group, plan, clock)
 
 
 def apply_plan(group: ScheduleGroup, plan: Plan, clock: Clock) -> dict[str, int]:
@@ -636,9 +569,14 @@ def apply_plan(group: ScheduleGroup, plan: Plan, clock: Clock) -> dict[str, int]
     for change in (*plan.writes, *plan.deletes):
         logger.info("%s", change.line)
     obstacle = _obstacle_to_creates(group, plan, clock)
+
+    def write(change: Change) -> Outcome:
+        blocked = obstacle and change.action == "create"
+        return failed(change, obstacle) if blocked else group.apply(change)
+
     undone = plan.unread
     for changes in (plan.writes, plan.deletes):
-        outcomes = run_all(lambda change: _outcome(group, change, obstacle), changes, clock)
+        outcomes = run_all(write, changes, clock)
         undone += len(changes) - len(outcomes)
         for _, outcome in outcomes:
             _record(outcome, results)
@@ -652,17 +590,14 @@ def apply_plan(group: ScheduleGroup, plan: Plan, clock: Clock) -> dict[str, int]
     return results
 
 
-def _obstacle_to_creates(group: ScheduleGroup, plan: Plan, clock: Clock) -> str | None:
+def _obstacle_to_creates(group: ScheduleGroup, plan: Plan, clock: Clock) -> str:
     """Make the group if creates need it; out of time is no obstacle, for then no create starts."""
     needed = not plan.group_exists and any(change.action == "create" for change in plan.writes)
-    ensured = run_all(lambda _: group.ensure_exists(), [None] if needed else [], clock)
-    return next((obstacle for _, obstacle in ensured), None)
-
-
-def _outcome(group: ScheduleGroup, change: Change, obstacle: str | None) -> Outcome:
-    if obstacle and change.action == "create":
-        return failed(change, obstacle)
-    return group.apply(change)
+    try:
+        run_all(lambda _: group.ensure_exists(), [None] if needed else [], clock)
+    except (ClientError, BotoCoreError) as error:
+        return f"schedule group {group.name} cannot be created: {describe(error)}"
+    return ""
 
 
 def _record(outcome: Outcome, results: dict[str, int]) -> None:

@@ -19,13 +19,7 @@ from moto.server import ThreadedMotoServer
 
 from athena_schedule_manager import index
 from athena_schedule_manager.schedule_manager import Clock
-from tests.support import (
-    Faults,
-    GitHost,
-    World,
-    clean_environment,
-    settings_environment,
-)
+from tests.support import Faults, GitHost, World, clean_environment, settings_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,13 +17,7 @@ import boto3
 from moto.server import ThreadedMotoServer
 
 from athena_schedule_manager.index import handler
-from tests.support import (
-    GROUP,
-    GitHost,
-    clean_environment,
-    document,
-    settings_environment,
-)
+from tests.support import GROUP, GitHost, clean_environment, document, settings_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -253,11 +253,15 @@ class Faults:
         self.hook(operation, fault, **when)
 
 
-def error_response(code: str, http_status: int) -> AWSResponse:
+def response(body: Mapping[str, object], code: int = 200, **headers: str) -> AWSResponse:
+    """Return a response of the service."""
+    found: Any = {"content-type": "application/json", **headers}
+    return AWSResponse("http://test", code, found, _RawBody(json.dumps(body).encode()))
+
+
+def error_response(error: str, code: int) -> AWSResponse:
     """Return an error as the service sends it."""
-    body = json.dumps({"Message": f"told to answer {code}"}).encode()
-    headers: Any = {"x-amzn-errortype": code, "content-type": "application/json"}
-    return AWSResponse("http://test", http_status, headers, _RawBody(body))
+    return response({"Message": f"told to answer {error}"}, code, **{"x-amzn-errortype": error})
 
 
 @dataclass
@@ -279,8 +283,7 @@ class World:
         self.faults.calls.clear()
         self.faults.requests.clear()
         context = SimpleNamespace(
-            aws_request_id="request-id",
-            get_remaining_time_in_millis=lambda: int(left() * 1000),
+            aws_request_id="request-id", get_remaining_time_in_millis=lambda: int(left() * 1000)
         )
         return handler({}, context)
 

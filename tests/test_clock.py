@@ -47,11 +47,12 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def hanging() -> Iterator[Callable[[], None]]:
-    """Return a fault that hangs until the test is over."""
+    """Return a fault that hangs until the test is over, and never reaches the mock."""
     over = threading.Event()
 
     def hang() -> None:
         over.wait(10)
+        raise ConnectionAbortedError
 
     yield hang
     over.set()

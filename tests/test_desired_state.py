@@ -155,35 +155,34 @@ def test_the_longest_expression_is_taken_and_a_longer_one_refused() -> None:
     """256 characters are the service's limit; white space around them does not count."""
     longest = CRON.replace(" ", " " * (257 - len(CRON)), 1)
     queries = {"a": {"cron": f" {longest} "}, "b": {"cron": f"{longest}"[:-1] + " )"}}
-    desired = desired_state(queries, SETTINGS)
-    assert len(desired.schedules["pn-a"].expression) == 256
-    assert "longer than 256" in desired.unusable["pn-b"]
+    desired, unusable = desired_state(queries, SETTINGS)
+    assert len(desired["pn-a"].cron) == 256
+    assert "longer than 256" in unusable["pn-b"]
 
 
 def test_a_query_becomes_a_schedule_with_all_owned_fields() -> None:
     """Name, expression, zone, description, target, role and input come from query and settings."""
     query = {"schedule": CRON, "description": "Daily", "type": "export", "query": "SELECT 1"}
-    desired = desired_state({"daily-report": query}, SETTINGS)
-    assert desired.schedules == {
+    desired, unusable = desired_state({"daily-report": query}, SETTINGS)
+    assert desired == {
         NAME: Schedule(
             name=NAME,
-            expression=CRON,
+            cron=CRON,
             timezone="UTC",
             description="Daily",
-            target_arn=EXECUTOR_ARN,
-            role_arn=ROLE_ARN,
+            target=EXECUTOR_ARN,
+            role=ROLE_ARN,
             input='{"query_id": "daily-report"}',
         )
     }
-    assert desired.unusable == {}
+    assert unusable == {}
 
 
 def test_the_name_has_the_project_as_its_prefix() -> None:
     """PROJECT_NAME, a hyphen, the query id."""
     settings = Settings("https://git.example/x", EXECUTOR_ARN, ROLE_ARN, project_name="acme")
-    assert list(desired_state({"Daily_1.x": {"cron": CRON}}, settings).schedules) == [
-        "acme-Daily_1.x"
-    ]
+    desired, _ = desired_state({"Daily_1.x": {"cron": CRON}}, settings)
+    assert list(desired) == ["acme-Daily_1.x"]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +198,8 @@ def test_the_name_has_the_project_as_its_prefix() -> None:
 )
 def test_where_the_expression_comes_from(query: dict[str, Any], expression: str) -> None:
     """Schedule, or cron when schedule is missing or null; without the white space around it."""
-    assert desired_state({"daily-report": query}, SETTINGS).schedules[NAME].expression == expression
+    desired, _ = desired_state({"daily-report": query}, SETTINGS)
+    assert desired[NAME].cron == expression
 
 
 @pytest.mark.parametrize(
@@ -215,8 +215,8 @@ def test_where_the_expression_comes_from(query: dict[str, Any], expression: str)
 )
 def test_descriptions(query: dict[str, Any], description: str) -> None:
     """A fixed default for none, and the service's limit."""
-    desired = desired_state({"daily-report": {"schedule": CRON, **query}}, SETTINGS)
-    assert desired.schedules[NAME].description == description
+    desired, _ = desired_state({"daily-report": {"schedule": CRON, **query}}, SETTINGS)
+    assert desired[NAME].description == description
 
 
 @pytest.mark.parametrize(
@@ -249,17 +249,19 @@ def test_an_unusable_query_is_told_with_id_reason_and_value(
     query_id: str, query: object, parts: list[str]
 ) -> None:
     """It becomes no schedule, its name is kept from being deleted, its neighbour is untouched."""
-    desired = desired_state({query_id: query, "daily-report": {"cron": CRON}}, SETTINGS)
-    assert list(desired.schedules) == [NAME]
-    assert list(desired.unusable) == [f"pn-{query_id}"]
-    message = desired.unusable[f"pn-{query_id}"]
+    queries = {query_id: query, "daily-report": {"cron": CRON}}
+    desired, unusable = desired_state(queries, SETTINGS)
+    assert list(desired) == [NAME]
+    assert list(unusable) == [f"pn-{query_id}"]
+    message = unusable[f"pn-{query_id}"]
     assert [part for part in [repr(query_id), *parts] if part not in message] == []
     assert message.isprintable()
 
 
 def test_the_longest_name_is_usable() -> None:
     """64 characters with the prefix are the service's limit."""
-    assert list(desired_state({"x" * 61: {"cron": CRON}}, SETTINGS).schedules) == ["pn-" + "x" * 61]
+    desired, _ = desired_state({"x" * 61: {"cron": CRON}}, SETTINGS)
+    assert list(desired) == ["pn-" + "x" * 61]
 
 
 @pytest.mark.parametrize(
@@ -273,12 +275,12 @@ def test_the_longest_name_is_usable() -> None:
 )
 def test_an_endless_value_is_cut_in_the_message(query: object) -> None:
     """200 characters of the value are enough to find it, and of the id too."""
-    desired = desired_state({"é" * 100_000: query, "a": query}, SETTINGS)
-    assert max(map(len, desired.unusable.values())) < 700
-    assert "é" * 201 not in "".join(desired.unusable.values())
+    _, unusable = desired_state({"é" * 100_000: query, "a": query}, SETTINGS)
+    assert max(map(len, unusable.values())) < 700
+    assert "é" * 201 not in "".join(unusable.values())
 
 
 def test_exactly_200_characters_of_an_offending_string_are_shown() -> None:
     """Enough to recognise it."""
-    message = desired_state({"a": {"schedule": "x" * 300}}, SETTINGS).unusable["pn-a"]
-    assert f"'{'x' * 200}'" in message
+    _, unusable = desired_state({"a": {"schedule": "x" * 300}}, SETTINGS)
+    assert f"'{'x' * 200}'" in unusable["pn-a"]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from athena_schedule_manager.schedule_manager import (
-    Desired,
     Existing,
     Plan,
     desired_state,
@@ -47,22 +45,16 @@ LIVE: dict[str, Any] = {
 QUERY = {"schedule": CRON, "description": "Daily"}
 
 
-def existing(*responses: Mapping[str, Any], **overrides: Any) -> Existing:
+def existing(*responses: Mapping[str, Any]) -> Existing:
     """Return an existing state of schedules that were all read."""
     typed = cast("list[GetScheduleOutputTypeDef]", responses)
-    state = Existing(
-        names=frozenset(response["Name"] for response in responses),
-        schedules={response["Name"]: existing_schedule(response) for response in typed},
-        unreadable={},
-        unread=frozenset(),
-        group_exists=True,
-    )
-    return replace(state, **overrides)
+    reads = {response["Name"]: existing_schedule(response) for response in typed}
+    return Existing(frozenset(reads), reads)
 
 
 def plan_of(queries: Mapping[str, object], state: Existing) -> Plan:
     """Return the plan for a document's queries."""
-    return plan_changes(desired_state(queries, SETTINGS), state, GROUP)
+    return plan_changes(*desired_state(queries, SETTINGS), state, GROUP)
 
 
 def lines(plan: Plan) -> list[str]:
@@ -233,30 +225,41 @@ def test_changes_come_in_the_order_of_names_and_deletes_last() -> None:
 
 def test_the_schedule_of_an_unusable_query_is_in_no_change() -> None:
     """It stays exactly as it is, also when the name is what is wrong."""
-    odd = "pn-" + "x" * 62
-    state = existing(LIVE, names=frozenset({NAME, odd}))
+    state = Existing(frozenset({NAME, "pn-" + "x" * 62}), {})
     plan = plan_of({"daily-report": {"schedule": "often"}, "x" * 62: QUERY}, state)
     assert lines(plan) == []
     assert len(plan.failures) == 2
 
 
+def test_a_schedule_that_vanished_before_it_was_read_is_created() -> None:
+    """It is listed, and absent."""
+    plan = plan_of({"daily-report": QUERY}, Existing(frozenset({NAME}), {NAME: None}))
+    assert lines(plan) == [f"CREATE: {NAME} (cron: {CRON})"]
+
+
 def test_a_schedule_that_could_not_be_read_is_in_no_change() -> None:
     """It is counted, and left alone."""
-    state = existing(names=frozenset({NAME}), unreadable={NAME: "Failed to read"})
-    plan = plan_of({"daily-report": QUERY}, state)
-    assert (lines(plan), plan.failures) == ([], ("Failed to read",))
+    state = Existing(frozenset({NAME}), {NAME: "Failed to read"})
+    plan = plan_of({"daily-report": QUERY, "broken": {}}, state)
+    assert lines(plan) == []
+    assert plan.failures[1:] == ("Failed to read",)
 
 
-def test_a_schedule_without_time_to_read_it_is_in_no_change() -> None:
-    """Neither when it was listed nor when nothing could be listed."""
-    for names in (frozenset({NAME}), frozenset[str]()):
-        state = existing(names=names, unread=frozenset({NAME}))
-        plan = plan_of({"daily-report": QUERY}, state)
-        assert (lines(plan), plan.unread) == ([], 1)
+@pytest.mark.parametrize("names", [None, frozenset({NAME, "pn-other"})], ids=repr)
+def test_a_schedule_without_time_to_read_it_is_in_no_change(names: frozenset[str] | None) -> None:
+    """Neither when nothing could be listed nor when it was listed."""
+    queries = {"daily-report": QUERY, "other": QUERY}
+    plan = plan_of(queries, Existing(names, {}))
+    assert (lines(plan), plan.unread) == ([], 2)
+
+
+def test_whether_the_group_exists_is_known_from_a_listing_that_returned_something() -> None:
+    """Also when none of what it returned is there any more."""
+    for names in (None, frozenset[str]()):
+        assert not plan_of({}, Existing(names, {})).group_exists
+    assert plan_of({"daily-report": QUERY}, Existing(frozenset({NAME}), {NAME: None})).group_exists
 
 
 def test_two_empty_states_have_no_difference() -> None:
     """Nothing comes of nothing."""
-    assert plan_changes(Desired({}, {}), existing(), GROUP) == Plan(
-        writes=(), deletes=(), failures=(), unread=0, group_exists=True
-    )
+    assert plan_of({}, existing()) == Plan((), (), (), unread=0, group_exists=False)

@@ -215,11 +215,7 @@ def test_every_page_of_the_listing_counts(world: World, count: int) -> None:
     assert world.run() == NOTHING_DONE
     assert world.faults.calls.count("ListSchedules") == max(-(-count // 100), 1)
     assert world.faults.calls.count("GetSchedule") == count
-    assert world.faults.requests[0] == {
-        "GroupName": GROUP,
-        "NamePrefix": "pn-",
-        "MaxResults": 100,
-    }
+    assert world.faults.requests[0] == {"GroupName": GROUP, "NamePrefix": "pn-", "MaxResults": 100}
     assert world.run({}) == NOTHING_DONE | {"deleted": count}
     assert world.ours() == {}
 

@@ -133,9 +133,9 @@ def test_every_line_is_time_request_id_level_message_once(world: World) -> None:
         f"request-1 INFO Fetching config from Git: {url}",
         "request-1 INFO Found 0 existing schedules",
         (
-            r"request-1 ERROR Query 'two\nlines' is unusable (its live schedule, if any, is kept): the"
-            r" schedule name 'pn-two\nlines' needs an id after the prefix, at most 64 characters in"
-            " all, and only letters, digits, '-', '_' and '.'; rename the query"
+            r"request-1 ERROR Query 'two\nlines' is unusable (its live schedule, if any, is kept):"
+            r" the schedule name 'pn-two\nlines' needs an id after the prefix, at most 64"
+            " characters in all, and only letters, digits, '-', '_' and '.'; rename the query"
         ),
         f"request-1 INFO CREATE: pn-daily-report (cron: {CRON})",
         (
@@ -158,7 +158,7 @@ def test_every_line_is_time_request_id_level_message_once(world: World) -> None:
 
 
 def test_an_error_is_one_error_line_and_a_failed_invocation(world: World) -> None:
-    """The runtime prints its own report behind it, whose third word is no ERROR: no double count."""
+    """The runtime's own report behind it has no ERROR as its third word: no double count."""
     started = Function("athena_schedule_manager.index.handler")
     world.git_host.answer(document(b"<html>\n"))
     kind, error = started.api.invoke("request-1")
