@@ -19,13 +19,13 @@ test: $(READY) ## run the tests
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 lint: $(READY) ## check format, lint rules and types
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
 
 format: $(READY) ## format the code and mend what ruff can
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
 
 check: lint test ## lint and test: what CI runs
 

@@ -143,6 +143,7 @@ def set_up_logging(request_id: str | None) -> None:
     The runtime has put its handler there, whose filter adds the request id to every record. It
     writes what it gets, so its lines need an end; handlers of streams have a terminator.
     """
+    logging.basicConfig()  # does nothing in the runtime: only without one there is no handler
     package_logger.setLevel(logging.INFO)
     for log_handler in logging.getLogger().handlers:
         end = "" if hasattr(log_handler, "terminator") else "\n"
@@ -221,7 +222,7 @@ def fetch(url: str, clock: Clock) -> bytes:
 def _read_until(end: float, url: str) -> bytes:
     """Make one try in a thread of its own: no timeout of a socket ends a host that drips."""
     pool = ThreadPoolExecutor(1)
-    seconds = max(end - time.monotonic(), 0.0)
+    seconds = max(end - time.monotonic(), 0.1)
     try:
         return pool.submit(_read, url, min(seconds, SOCKET_SECONDS)).result(seconds)
     except TimeoutError as error:
@@ -235,12 +236,12 @@ def _read(url: str, timeout: float) -> bytes:
         with urllib.request.urlopen(url, timeout=timeout) as response:  # noqa: S310 - check_url
             document: bytes = response.read(MAX_CONFIG_BYTES + 1)
             missing = getattr(response, "length", None)
+    except CannotReconcileError:
+        raise
     except urllib.error.HTTPError as error:
-        raise _http_failure(url, error) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise _connection_failure(url, error) from error
-    except ValueError as error:
-        raise CannotReconcileError(_fetch_message(url, "redirected to a malformed URL")) from error
+        raise _http_failure(url, error) from None
+    except Exception as error:  # noqa: BLE001 - its text, the cause's too, may hold the query string
+        raise _connection_failure(url, error) from None
     if len(document) > MAX_CONFIG_BYTES:
         raise _invalid_config(f"it is larger than {MAX_CONFIG_BYTES} bytes")
     if isinstance(missing, int) and missing > 0:
@@ -259,14 +260,14 @@ def _http_failure(url: str, error: urllib.error.HTTPError) -> CannotReconcileErr
 
 
 def _connection_failure(url: str, error: Exception) -> CannotReconcileError:
-    """Tell what failed, but not in the exception's own text: it may be the host's, or the URL."""
     reason = getattr(error, "reason", None)
     cause = reason if isinstance(reason, OSError) else error
     detail = f": {cause.strerror}" if isinstance(cause, OSError) and cause.strerror else ""
     message = _fetch_message(url, f"{type(cause).__name__}{detail}")
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return CannotReconcileError(message)
-    return PassingFetchError(message)
+    passing = isinstance(cause, OSError | http.client.HTTPException)
+    if passing and not isinstance(cause, ssl.SSLCertVerificationError):
+        return PassingFetchError(message)
+    return CannotReconcileError(f"{message}; verify CONFIG_GIT_URL")
 
 
 def _fetch_message(url: str, what: str) -> str:
@@ -275,7 +276,7 @@ def _fetch_message(url: str, what: str) -> str:
 
 def _retry_after(headers: Message | None) -> float | None:
     """Return the seconds of a Retry-After header, which are a number or an HTTP date."""
-    value = (headers.get("Retry-After") if headers else None) or ""
+    value = str(headers.get("Retry-After")) if headers else ""
     if value.isascii() and value.isdigit():
         return float(value)
     try:

@@ -17,7 +17,6 @@ import re
 import reprlib
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -44,6 +43,8 @@ MAX_NAME = 64
 MAX_EXPRESSION = 256
 MAX_DESCRIPTION = 512
 MAX_SHOWN = 200  # characters of a value from outside in a message
+NOT_FOUND = "ResourceNotFoundException"
+CONFLICT = "ConflictException"
 DEFAULT_DESCRIPTION = "Managed by Athena Schedule Manager"
 TIMEZONE = "UTC"
 # what GetSchedule returns and UpdateSchedule does not take (botocore model)
@@ -85,7 +86,7 @@ class Clock:
     """The seconds left of the invocation, and how to pause for some."""
 
     left: Callable[[], float]
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = lambda seconds: time.sleep(seconds)  # noqa: PLW0108 - late
 
     def check(self, pause: float = 0.0) -> None:
         """Raise OutOfTimeError if no call may start any more, `pause` seconds from now."""
@@ -151,16 +152,26 @@ class Outcome:
     message: str = ""
 
 
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlist = _repr.maxdict = MAX_SHOWN
+
+
 def brief(value: object) -> str:
-    """Quote a value from outside for a message: on one line, and cut."""
-    return repr(value[:MAX_SHOWN]) if isinstance(value, str) else reprlib.repr(value)[:MAX_SHOWN]
+    """Quote a value from outside for a message: on one line, cut, however deeply nested it is."""
+    return repr(value[:MAX_SHOWN]) if isinstance(value, str) else _repr.repr(value)[:MAX_SHOWN]
+
+
+def code(error: Exception) -> str:
+    """Return the service's code of an error, or nothing if it is not the service's."""
+    return (
+        str(error.response.get("Error", {}).get("Code")) if isinstance(error, ClientError) else ""
+    )
 
 
 def describe(error: Exception) -> str:
     """Say what went wrong: the service's code and message, or the exception's type and text."""
     if isinstance(error, ClientError):
-        details = error.response.get("Error", {})
-        return f"{details.get('Code', 'Unknown')}: {details.get('Message', error)}"
+        return f"{code(error)}: {error.response.get('Error', {}).get('Message', error)}"
     return f"{type(error).__name__}: {error}"
 
 
@@ -257,13 +268,13 @@ def expression_problem(expression: str) -> str | None:
 
 
 def _rate_problem(body: str) -> str | None:
-    if re.fullmatch(r"0*[1-9][0-9]* (minute|hour|day)s?", body, re.IGNORECASE):
+    if re.fullmatch(r"0*[1-9][0-9]* (minute|hour|day)s?", body, re.IGNORECASE | re.ASCII):
         return None
     return "needs a positive whole number, one space and minutes, hours or days in rate(...)"
 
 
 def _at_problem(body: str) -> str | None:
-    if re.fullmatch(r"[^A-Za-z'\"]+[Tt ][0-9:. ]+", body):
+    if re.fullmatch(r"[^A-Za-z'\"]*[Tt ][0-9:. ]*[0-9][0-9:. ]*", body):
         return None
     return "needs a date and a time without zone, offset or quotes: at(yyyy-mm-ddThh:mm:ss), in UTC"
 
@@ -272,7 +283,7 @@ def _cron_problem(body: str) -> str | None:
     texts = body.split()
     if len(texts) not in {5, 6}:
         return f"has {len(texts)} cron fields, not six: minute hour day month weekday year"
-    if body.count("?") != 1 or "?" not in texts[2] + texts[4]:
+    if body.count("?") != 1 or "?" not in {texts[2], texts[4]}:
         return "needs ? in exactly one of day-of-month and day-of-week, and nowhere else"
     if body.count("#") > 1:
         return "has two #, and only one is allowed"
@@ -284,10 +295,10 @@ def _cron_problem(body: str) -> str | None:
 
 
 def _field_problem(text: str, name: str, low: int, high: int, words: str) -> str | None:
-    # what follows / and # and a lone L- counts something else than the field's values
-    values = re.sub(r"[/#][^,]*|(?<![A-Z])L-[0-9]+", "", text.upper())
-    for value in re.findall(r"[0-9]+|[A-Z]+", values):
-        if value.isdigit() and not low <= int(value) <= high:
+    # what follows / and # and a lone L counts something else than the field's values
+    values = re.sub(r"[/#][^,]*|(?<=\bL)-[0-9]+", "", text.upper())
+    for value in re.findall(r"[0-9]+|[^\W0-9_]+", values):
+        if value.isdecimal() and not low <= int(value) <= high:
             return f"has {name} {value}, outside {low}-{high}"
         if value.isalpha() and value not in words.split():
             return f"has {name} {value}, which is none"
@@ -426,17 +437,18 @@ class ScheduleGroup:
         """
         names: set[str] = set()
         first = True
-        pages = self._client.get_paginator("list_schedules").paginate(
-            GroupName=self.name, NamePrefix=self._prefix, PaginationConfig={"PageSize": PAGE_SIZE}
-        )
         try:
-            for page in pages:
+            for page in self._client.get_paginator("list_schedules").paginate(
+                GroupName=self.name,
+                NamePrefix=self._prefix,
+                PaginationConfig={"PageSize": PAGE_SIZE},
+            ):
                 first = False
                 names.update(summary["Name"] for summary in page["Schedules"])
                 if "NextToken" in page:
                     self._clock.check()
         except (ClientError, BotoCoreError) as error:
-            if not (first and isinstance(error, self._client.exceptions.ResourceNotFoundException)):
+            if not (first and code(error) == NOT_FOUND):
                 raise CannotReconcileError(
                     f"Failed to list schedules of group {self.name}: {describe(error)}"
                 ) from error
@@ -446,40 +458,44 @@ class ScheduleGroup:
         """Return a schedule, None if it is absent, or the message of why it cannot be read."""
         try:
             return existing_schedule(self._client.get_schedule(GroupName=self.name, Name=name))
-        except self._client.exceptions.ResourceNotFoundException:
-            return None
         except Exception as error:  # noqa: BLE001 - one schedule's failure is never another's
-            return f"Failed to read schedule {name}: {describe(error)}"
+            absent = code(error) == NOT_FOUND
+            return None if absent else f"Failed to read schedule {name}: {describe(error)}"
 
     def ensure_exists(self) -> None:
-        """Make the group unless it exists; if only looking at it fails, the creates will tell.
+        """Make the group unless it exists, or raise what the service says.
 
-        Raises ClientError or BotoCoreError when it cannot be made.
+        If only looking at it fails, the creates will tell.
         """
         try:
             self._client.get_schedule_group(Name=self.name)
-        except self._client.exceptions.ResourceNotFoundException:
-            self._clock.check()
-            with suppress(self._client.exceptions.ConflictException):  # made by another run
-                self._client.create_schedule_group(Name=self.name)
-        except (ClientError, BotoCoreError):
-            pass
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not the group's absence
+            if code(error) == NOT_FOUND:
+                self._create()
+
+    def _create(self) -> None:
+        self._clock.check()
+        try:
+            self._client.create_schedule_group(Name=self.name)
+        except ClientError as error:
+            if code(error) != CONFLICT:  # another run has made it
+                raise
 
     def apply(self, change: Change) -> Outcome:
         """Make the change; failures and races become outcomes, OutOfTimeError passes."""
-        errors = self._client.exceptions
         try:
             self._write(change)
         except OutOfTimeError:
             raise
         except Exception as error:  # noqa: BLE001 - one schedule's failure is never another's
-            if change.action == "create" and isinstance(error, errors.ConflictException):
+            race = (change.action, code(error))
+            if race == ("create", CONFLICT):
                 return Outcome(
                     None,
                     f"Schedule {change.name} exists already: another run created it;"
                     " the next run compares it",
                 )
-            if change.action != "delete" or not isinstance(error, errors.ResourceNotFoundException):
+            if race != ("delete", NOT_FOUND):
                 return failed(change, describe(error))
         return Outcome(f"{change.action}d")
 
@@ -497,7 +513,9 @@ class ScheduleGroup:
         for pause in () if change.action == "create" else CONFLICT_PAUSES:
             try:
                 call(**change.request)
-            except self._client.exceptions.ConflictException:
+            except ClientError as error:
+                if code(error) != CONFLICT:
+                    raise
                 jittered = pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
                 self._clock.check(jittered)
                 self._clock.sleep(jittered)
@@ -595,7 +613,7 @@ def _obstacle_to_creates(group: ScheduleGroup, plan: Plan, clock: Clock) -> str:
     needed = not plan.group_exists and any(change.action == "create" for change in plan.writes)
     try:
         run_all(lambda _: group.ensure_exists(), [None] if needed else [], clock)
-    except (ClientError, BotoCoreError) as error:
+    except Exception as error:  # noqa: BLE001 - updates and deletes must go on
         return f"schedule group {group.name} cannot be created: {describe(error)}"
     return ""
 

@@ -14,7 +14,7 @@ import os
 import socket
 import struct
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -49,10 +49,12 @@ NOTHING_DONE = {"created": 0, "updated": 0, "deleted": 0, "failed": 0}
 def clean_environment(environ: MutableMapping[str, str]) -> None:
     """Take away what could lead to a real account or through a proxy, and set up a made-up account.
 
-    Configured endpoints and profiles of the machine count too, so its AWS files are not read.
+    Configured endpoints and profiles of the machine count too, so its AWS files are not read; the
+    manager's own variables are the tests' and the story's to set.
     """
+    ours = {setting.name.upper() for setting in fields(Settings)}
     for name in list(environ):
-        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy") or name in ours:
             del environ[name]
     environ.update(
         AWS_ACCESS_KEY_ID="testing",
@@ -212,12 +214,17 @@ class Faults:
         """Watch a client."""
         self.calls: list[str] = []
         self.requests: list[dict[str, Any]] = []
+        self.ended: list[tuple[str, int]] = []
         self._events = client.meta.events
         self._events.register("provide-client-params.scheduler", self._take_note)
+        self._events.register("after-call.scheduler", self._take_note_of_end)
 
     def _take_note(self, params: dict[str, Any], model: Any, **_: object) -> None:
         self.calls.append(model.name)
         self.requests.append(params)
+
+    def _take_note_of_end(self, model: Any, **_: object) -> None:
+        self.ended.append((model.name, len(self.calls)))
 
     def hook(
         self,

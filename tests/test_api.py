@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from athena_schedule_manager.schedule_manager import CannotReconcileError
+from athena_schedule_manager.schedule_manager import CannotReconcileError, Clock, reconcile
 from tests.support import (
     CRON,
     GROUP,
@@ -16,6 +17,7 @@ from tests.support import (
     NOTHING_DONE,
     OTHER_CRON,
     QUERIES,
+    SETTINGS,
     error_response,
     messages,
     response,
@@ -186,8 +188,8 @@ def test_a_group_that_cannot_be_made_fails_each_create(
     assert "CreateSchedule" not in world.faults.calls
 
 
-def test_a_group_that_cannot_be_made_does_not_stop_the_rest(world: World) -> None:
-    """Though listed schedules show the group, one may vanish between listing and creating."""
+def test_a_create_in_a_group_that_has_just_vanished_does_not_stop_the_rest(world: World) -> None:
+    """The listing showed the group, so nobody asked again."""
     world.create("pn-gone")
     world.faults.error("CreateSchedule", "ResourceNotFoundException", 404)
     assert world.run(QUERIES) == NOTHING_DONE | {"deleted": 1, "failed": 1}
@@ -379,8 +381,88 @@ def test_no_write_before_the_plan_is_whole_and_no_delete_before_the_rest(world: 
 
     world.faults.hook("GetSchedule", retry_once)
     assert world.run(queries) == {"created": 40, "updated": 40, "deleted": 40, "failed": 0}
-    order = [
-        {"ListSchedules": 0, "GetSchedule": 1, "DeleteSchedule": 3}.get(call, 2)
-        for call in world.faults.calls
-    ]
-    assert order == sorted(order)
+    phases = {"ListSchedules": 0, "GetSchedule": 1, "CreateSchedule": 2, "UpdateSchedule": 2}
+    begun = [phases.get(call, 3) for call in world.faults.calls]
+    assert begun == sorted(begun)
+    for call, begun_by_then in world.faults.ended:
+        assert max(begun[:begun_by_then]) <= phases.get(call, 3)
+
+
+# --- Clients of other makes
+
+
+class FakeClient:
+    """A client that raises plain ClientErrors, as fakes do: no modelled exception classes."""
+
+    def __init__(self, **codes: str) -> None:
+        """Take the code that each operation answers; the others answer nothing."""
+        self.codes = codes
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an operation, or the paginator."""
+        return {"get_paginator": lambda _: self}.get(name, functools.partial(self._call, name))
+
+    def paginate(self, **_: object) -> list[dict[str, Any]]:
+        """List one page."""
+        return [self._call("list_schedules") or {"Schedules": [{"Name": "pn-old"}]}]
+
+    def _call(self, name: str, **_: object) -> dict[str, Any]:
+        self.calls.append(name)
+        if name in self.codes:
+            raise ClientError({"Error": {"Code": self.codes[name], "Message": "no"}}, name)
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("codes", "queries", "results"),
+    [
+        pytest.param(
+            {
+                "list_schedules": "ResourceNotFoundException",
+                "get_schedule_group": "ResourceNotFoundException",
+                "create_schedule_group": "ConflictException",
+            },
+            QUERIES,
+            {"created": 1},
+            id="missing group, made meanwhile",
+        ),
+        pytest.param(
+            {"get_schedule": "ResourceNotFoundException"},
+            {"old": QUERIES["daily-report"]},
+            {"created": 1},
+            id="vanished",
+        ),
+        pytest.param(
+            {"create_schedule": "ConflictException"}, QUERIES, {"deleted": 1}, id="create race"
+        ),
+        pytest.param(
+            {"delete_schedule": "ResourceNotFoundException"}, {}, {"deleted": 1}, id="delete race"
+        ),
+        pytest.param(
+            {"delete_schedule": "AccessDeniedException"}, {}, {"failed": 1}, id="delete denied"
+        ),
+    ],
+)
+def test_an_error_is_known_by_its_code(
+    codes: dict[str, str], queries: dict[str, Any], results: dict[str, int]
+) -> None:
+    """Not by the class that botocore makes for it, lazily and in whatever thread comes first."""
+    client: Any = FakeClient(**codes)
+    clock = Clock(lambda: 60.0)
+    assert reconcile(client, SETTINGS, queries, clock) == NOTHING_DONE | results
+
+
+def test_a_group_that_fails_in_an_unforeseen_way_stops_only_creates(world: World) -> None:
+    """Looking at it may fail in any way; making it may not be anybody else's failure."""
+    world.faults.exception("GetScheduleGroup", RuntimeError("?"))
+    world.create_group()
+    assert world.run(QUERIES) == NOTHING_DONE | {"created": 1}
+
+
+def test_a_group_that_cannot_be_made_for_an_unforeseen_reason_is_a_failed_create(
+    world: World,
+) -> None:
+    """Each create fails, the run does not."""
+    world.faults.exception("CreateScheduleGroup", RuntimeError("?"))
+    assert world.run(QUERIES) == NOTHING_DONE | {"failed": 1}

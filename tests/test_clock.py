@@ -228,7 +228,9 @@ def test_an_abandoned_call_logs_nothing_when_it_ends_late(
     caplog.clear()
     released.set()
     assert ended.wait(10)
-    time.sleep(0.05)
+    for thread in threading.enumerate():
+        if thread.name.startswith("ThreadPoolExecutor"):
+            thread.join(10)
     assert caplog.records == []
 
 

@@ -101,3 +101,15 @@ def test_without_a_request_id_a_dash_stands_for_it(monkeypatch: pytest.MonkeyPat
     set_up_logging(None)
     logging.getLogger("athena_schedule_manager").info("by hand")
     assert stream.getvalue().endswith("Z - INFO by hand\n")
+
+
+def test_without_any_handler_there_is_one_in_our_format(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Called by hand, where no runtime has put one."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    set_up_logging(None)
+    set_up_logging(None)
+    logging.getLogger("athena_schedule_manager").info("by hand")
+    assert capsys.readouterr().err.endswith("Z - INFO by hand\n")
+    assert len(logging.getLogger().handlers) == 1

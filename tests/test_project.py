@@ -15,8 +15,8 @@ from athena_schedule_manager.schedule_manager import Settings
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "athena_schedule_manager"
-README = (ROOT / "README.md").read_text()
-MAKEFILE = (ROOT / "Makefile").read_text()
+README = (ROOT / "README.md").read_text("utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 DESIGN_CARD = {
     "athena_schedule_manager",
     "tests",
@@ -28,22 +28,33 @@ DESIGN_CARD = {
 }
 
 
-def test_the_top_level_is_the_design_cards() -> None:
+@pytest.fixture(scope="session")
+def tracked() -> list[Path]:
+    """Return the files that git tracks: what else lies about is the newcomer's own."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no git, or no repository")
+    return [Path(line) for line in listed.stdout.splitlines()]
+
+
+def test_the_top_level_is_the_design_cards(tracked: list[Path]) -> None:
     """Nothing else is visible; what tools insist on is in dot files."""
-    visible = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
-    assert visible <= DESIGN_CARD
+    assert {path.parts[0] for path in tracked if path.parts[0][0] != "."} <= DESIGN_CARD
 
 
-def test_the_package_has_its_three_modules() -> None:
+def test_the_package_has_its_three_modules(tracked: list[Path]) -> None:
     """And nothing that would have to be deployed beside them."""
-    names = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+    names = {path.name for path in tracked if path.parts[0] == PACKAGE.name}
     assert names == {"__init__.py", "index.py", "schedule_manager.py"}
 
 
 def test_the_package_needs_boto3_and_the_standard_library_alone() -> None:
     """That is what the Lambda runtime has; types are imported for the type checker only."""
     for path in PACKAGE.glob("*.py"):
-        tree = ast.parse(path.read_text())
+        tree = ast.parse(path.read_text("utf-8"))
         checking = [
             n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE" in ast.dump(n.test)
         ]
@@ -63,7 +74,9 @@ def test_the_package_needs_boto3_and_the_standard_library_alone() -> None:
 def test_the_core_reads_no_environment_and_makes_no_client() -> None:
     """Settings, client and clock are handed to it."""
     imports = re.findall(
-        r"^ *(?:import|from) (\w+)", (PACKAGE / "schedule_manager.py").read_text(), re.MULTILINE
+        r"^ *(?:import|from) (\w+)",
+        (PACKAGE / "schedule_manager.py").read_text("utf-8"),
+        re.MULTILINE,
     )
     assert not {"os", "boto3", "urllib"} & set(imports)
 
@@ -72,7 +85,7 @@ def test_no_function_is_long() -> None:
     """None over 30 lines, its docstring aside; half of them have 8 at most."""
     lengths = {}
     for path in PACKAGE.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef):
                 body = node.body[1:] if ast.get_docstring(node) else node.body
                 lengths[node.name] = (node.end_lineno or 0) - body[0].lineno + 1
@@ -82,20 +95,20 @@ def test_no_function_is_long() -> None:
 
 def test_nothing_is_required_at_run_time() -> None:
     """The file is there for tools that look for it."""
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == []
 
 
 def test_development_tools_are_pinned_exactly_each_with_its_reason() -> None:
     """A check that was green stays green, and a newcomer sees what each is for."""
-    lines = (ROOT / "requirements-dev.txt").read_text().splitlines()
+    lines = (ROOT / "requirements-dev.txt").read_text("utf-8").splitlines()
     pinned = re.compile(r"[a-z0-9-]+(\[[a-z,]+\])?==[0-9.]+(; \S+ == \"\w+\")?  +# \w.+")
     assert [line for line in lines if not line.startswith("#") and not pinned.fullmatch(line)] == []
 
 
 def test_make_alone_lists_every_target() -> None:
     """With a line each."""
-    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607 - make is what the README says
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     [phony] = re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
     assert re.findall(r"^make ([\w-]+) +\S", listed, re.MULTILINE) == phony.split()
 
@@ -120,7 +133,7 @@ def test_the_readme_has_every_variable_with_its_default(setting: object) -> None
 
 def test_the_readme_has_the_exact_messages() -> None:
     """Every message that is logged stands in the README, word for word."""
-    sources = "".join(path.read_text() for path in PACKAGE.glob("*.py"))
+    sources = "".join(path.read_text("utf-8") for path in PACKAGE.glob("*.py"))
     for message in (
         "Fetching config from Git: ",
         "Found %d existing schedules",
@@ -133,6 +146,7 @@ def test_the_readme_has_the_exact_messages() -> None:
         "Invalid config from Git: ",
         "Failed to list schedules of group ",
         "Failed to read schedule ",
+        "Failed to {change.action} schedule ",
         "Missing required environment variables: ",
         "Out of time before ",
         "exists already: another run created it",
@@ -143,7 +157,20 @@ def test_the_readme_has_the_exact_messages() -> None:
         "Unexpected error: ",
     ):
         assert message in sources, message
-        assert message.replace("%d", "{N}").strip() in README, message
+        for action in ("create", "update", "delete"):
+            written = message.replace("%d", "{N}").replace("{change.action}", action)
+            assert written.strip() in README, written
+
+
+def test_the_readme_grants_exactly_the_calls_that_the_code_makes() -> None:
+    """And handing the execution role on."""
+    source = (PACKAGE / "schedule_manager.py").read_text("utf-8")
+    calls = set(re.findall(r"_client\.((?:create|update|delete|get)_schedule\w*)", source))
+    calls |= set(re.findall(r"get_paginator\(\"(\w+)\"\)", source))
+    actions = {f"scheduler:{''.join(map(str.title, call.split('_')))}" for call in calls}
+    policy = README.partition("## Permissions")[2].partition("## ")[0].partition("```yaml")[2]
+    granted = set(re.findall(r"(?:scheduler|iam):[A-Z]\w+", policy.partition("```")[0]))
+    assert granted == actions | {"iam:PassRole", "iam:PassedToService"}
 
 
 def test_the_readme_names_every_file_of_the_package() -> None:
