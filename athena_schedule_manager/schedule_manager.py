@@ -24,6 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from datetime import datetime
 
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef
@@ -37,6 +38,7 @@ THREADS = 16
 PAGE_SIZE = 100
 NO_NEW_CALL = 5.0  # with fewer seconds left than this no call is started
 STOP_WAITING = 2.0  # with this many seconds left the calls in flight are left to themselves
+SETTLED = 60.0  # seconds without a change after which a schedule is remembered as it was read
 CONFLICT_PAUSES = (0.5, 1.0, 2.0)  # seconds before each further try of a call that met a conflict
 
 MAX_NAME = 64
@@ -83,9 +85,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The seconds left of the invocation, and how to pause for some."""
+    """The seconds left of the invocation, how to pause for some, and the time of day."""
 
     left: Callable[[], float]
+    now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = lambda seconds: time.sleep(seconds)  # noqa: PLW0108 - late
 
     def check(self, pause: float = 0.0) -> None:
@@ -113,6 +116,7 @@ class ExistingSchedule:
 
     owned: Schedule
     request: Mapping[str, Any]
+    modified: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +325,7 @@ def existing_schedule(response: GetScheduleOutputTypeDef) -> ExistingSchedule:
         input=_normalised_json(target.get("Input", "")),
     )
     request = {key: value for key, value in response.items() if key not in READ_ONLY}
-    return ExistingSchedule(owned, request)
+    return ExistingSchedule(owned, request, response["LastModificationDate"])
 
 
 def _normalised_json(text: str) -> str:
@@ -331,14 +335,32 @@ def _normalised_json(text: str) -> str:
         return text
 
 
-def read_existing(group: ScheduleGroup, desired: Collection[str], clock: Clock) -> Existing:
-    """List our schedules and read those that are desired, the only ones that must be compared."""
-    listings = run_all(lambda _: group.list_names(), [None], clock)
+def read_existing(
+    group: ScheduleGroup,
+    desired: Collection[str],
+    clock: Clock,
+    memory: dict[str, ExistingSchedule],
+) -> Existing:
+    """List our schedules and read those that are desired, the only ones that must be compared.
+
+    A schedule in `memory` that the listing dates as it was then need not be read again. One that
+    was modified in the last minute before it was read is not remembered: a second change could
+    bear the same date, as in git's index. What is gone from the listing is forgotten.
+    """
+    listings = run_all(lambda _: group.list_dates(), [None], clock)
     if not listings:
         return Existing(None, {})
-    [(_, names)] = listings
-    logger.info("Found %d existing schedules", len(names))
-    return Existing(names, dict(run_all(group.read, sorted(names.intersection(desired)), clock)))
+    [(_, dates)] = listings
+    logger.info("Found %d existing schedules", len(dates))
+    compared = sorted(dates.keys() & set(desired))
+    known = {n: live for n in compared if (live := memory.get(n)) and live.modified == dates[n]}
+    settled = clock.now() - SETTLED
+    reads = dict(run_all(group.read, [name for name in compared if name not in known], clock))
+    found = {name: read for name, read in reads.items() if isinstance(read, ExistingSchedule)}
+    memory.clear()
+    memory.update({n: live for n, live in found.items() if live.modified.timestamp() < settled})
+    memory.update(known)
+    return Existing(frozenset(dates), reads | known)
 
 
 # --- The difference
@@ -430,12 +452,12 @@ class ScheduleGroup:
         self._prefix = settings.prefix
         self._clock = clock
 
-    def list_names(self) -> frozenset[str]:
-        """Return the names of our schedules; a missing group has none.
+    def list_dates(self) -> dict[str, datetime]:
+        """Return when our schedules were last modified, by name; a missing group has none.
 
         Raises CannotReconcileError: an incomplete listing must never look like missing schedules.
         """
-        names: set[str] = set()
+        dates: dict[str, datetime] = {}
         first = True
         try:
             for page in self._client.get_paginator("list_schedules").paginate(
@@ -444,7 +466,7 @@ class ScheduleGroup:
                 PaginationConfig={"PageSize": PAGE_SIZE},
             ):
                 first = False
-                names.update(summary["Name"] for summary in page["Schedules"])
+                dates.update((s["Name"], s["LastModificationDate"]) for s in page["Schedules"])
                 if "NextToken" in page:
                     self._clock.check()
         except (ClientError, BotoCoreError) as error:
@@ -452,7 +474,7 @@ class ScheduleGroup:
                 raise CannotReconcileError(
                     f"Failed to list schedules of group {self.name}: {describe(error)}"
                 ) from error
-        return frozenset(name for name in names if name.startswith(self._prefix))
+        return {name: date for name, date in dates.items() if name.startswith(self._prefix)}
 
     def read(self, name: str) -> ExistingSchedule | str | None:
         """Return a schedule, None if it is absent, or the message of why it cannot be read."""
@@ -563,14 +585,16 @@ def reconcile(
     settings: Settings,
     queries: Mapping[str, object],
     clock: Clock,
+    memory: dict[str, ExistingSchedule],
 ) -> dict[str, int]:
     """Make the schedules match the queries and return the four counters.
 
+    `memory` holds what was read before with the same settings, and is brought up to date.
     Raises CannotReconcileError, before any write, when the existing schedules cannot be listed.
     """
     desired, unusable = desired_state(queries, settings)
     group = ScheduleGroup(client, settings, clock)
-    existing = read_existing(group, desired.keys(), clock)
+    existing = read_existing(group, desired.keys(), clock, memory)
     plan = plan_changes(desired, unusable, existing, settings.schedule_group_name)
     return apply_plan(group, plan, clock)
 

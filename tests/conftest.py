@@ -8,6 +8,7 @@ import logging
 import os
 import ssl
 import sys
+from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,11 @@ from moto.server import ThreadedMotoServer
 
 from athena_schedule_manager import index
 from athena_schedule_manager.schedule_manager import Clock
+from tests.model import Scheduler
 from tests.support import Faults, GitHost, World, clean_environment, settings_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class NetworkUsedError(BaseException):
@@ -60,6 +62,28 @@ def _execution_environment() -> Iterator[None]:
     index.scheduler_client.cache_clear()
     index.warn_of_moving_url.cache_clear()
     index._copies.clear()
+    index.memory.cache_clear()
+
+
+TRIED: Counter[str] = Counter()
+"""How many worlds, faults and kills the suite has tried, for its last lines."""
+
+
+@pytest.fixture
+def record_faults() -> Callable[[int], None]:
+    """Return what counts faults."""
+
+    def record(number: int) -> None:
+        TRIED["faults"] += number
+
+    return record
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much the fault suite has tried."""
+    if TRIED:
+        figures = ", ".join(f"{TRIED[name]} {name}" for name in ("worlds", "faults", "kills"))
+        terminalreporter.write_line(f"fault suite: {figures}")
 
 
 @pytest.fixture
@@ -100,17 +124,33 @@ def moto_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def world(
-    git_host: GitHost, moto_server: str, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
-) -> World:
-    """Return a whole world: the real handler, moto's Scheduler, a Git host, and no waiting."""
-    scheduler_backends.reset()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
+def manager_environment(git_host: GitHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the manager's environment variables, with the Git host's URL."""
     for name, value in settings_environment(git_host.url()).items():
         monkeypatch.setenv(name, value)
-    return World(
-        git_host=git_host,
-        client=boto3.client("scheduler"),
-        faults=Faults(index.scheduler_client()),
-        pauses=pauses,
-    )
+
+
+@pytest.fixture
+def world(
+    git_host: GitHost,
+    moto_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    pauses: list[float],
+    manager_environment: None,
+) -> World:
+    """Return a whole world: the real handler, moto's Scheduler, a Git host, and no waiting."""
+    del manager_environment
+    scheduler_backends.reset()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
+    client = boto3.client("scheduler")
+    return World(git_host, client, Faults(index.scheduler_client()), pauses)
+
+
+@pytest.fixture
+def strict_world(git_host: GitHost, pauses: list[float], manager_environment: None) -> World:
+    """Return a whole world like `world`, but with the strict model of the Scheduler."""
+    del manager_environment
+    scheduler = Scheduler()
+    client = boto3.client("scheduler")
+    Faults(client, scheduler)
+    return World(git_host, client, Faults(index.scheduler_client(), scheduler), pauses)

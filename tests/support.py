@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
+    from tests.model import Scheduler
+
 SHA = "0123456789abcdef0123456789abcdef01234567"
 REGION = "eu-south-1"
 GROUP = "pn-athena-queries"
@@ -205,19 +207,24 @@ class _RawBody(io.BytesIO):
 
 
 class Faults:
-    """Faults of the API, put between a client and the mock, and the calls that the client made.
+    """Faults of the API, put between a client and its service, and the calls that were made.
 
     They come in below botocore's retries and its parsing, like those of the real service.
     """
 
-    def __init__(self, client: EventBridgeSchedulerClient) -> None:
-        """Watch a client."""
+    def __init__(
+        self, client: EventBridgeSchedulerClient, scheduler: Scheduler | None = None
+    ) -> None:
+        """Watch a client, whose requests go to a model of the service if there is one."""
         self.calls: list[str] = []
         self.requests: list[dict[str, Any]] = []
         self.ended: list[tuple[str, int]] = []
-        self._events = client.meta.events
-        self._events.register("provide-client-params.scheduler", self._take_note)
-        self._events.register("after-call.scheduler", self._take_note_of_end)
+        self.rules: list[Callable[[str, AWSPreparedRequest], AWSResponse | None]] = []
+        self.scheduler = scheduler
+        events: Any = client.meta.events
+        events.register("provide-client-params.scheduler", self._take_note)
+        events.register("after-call.scheduler", self._take_note_of_end)
+        events.register_first("before-send.scheduler", self._answer)
 
     def _take_note(self, params: dict[str, Any], model: Any, **_: object) -> None:
         self.calls.append(model.name)
@@ -225,6 +232,31 @@ class Faults:
 
     def _take_note_of_end(self, model: Any, **_: object) -> None:
         self.ended.append((model.name, len(self.calls)))
+
+    def _answer(
+        self, request: AWSPreparedRequest, event_name: str, **_: object
+    ) -> AWSResponse | None:
+        operation = event_name.rpartition(".")[2]
+        for rule in self.rules:
+            if answer := rule(operation, request):
+                return answer
+        return self.serve(request)
+
+    def serve(self, request: AWSPreparedRequest) -> AWSResponse | None:
+        """Let the model answer; without one the request goes on to where the client sends it."""
+        if self.scheduler is None:
+            return None
+        body: Any = request.body
+        code, headers, answer = self.scheduler.answer(str(request.method), request.url, body)
+        return response(answer, code, **headers)
+
+    def rule(self, rule: Callable[[str, AWSPreparedRequest], AWSResponse | None]) -> None:
+        """Let a rule answer or raise before all others; what it does not answer goes on."""
+        self.rules.insert(0, rule)
+
+    def remove(self, rule: Callable[[str, AWSPreparedRequest], AWSResponse | None]) -> None:
+        """Let the fault be over."""
+        self.rules.remove(rule)
 
     def hook(
         self,
@@ -237,15 +269,14 @@ class Faults:
         lock = threading.Lock()
         left = [float("inf") if times is None else times]
 
-        def answer(request: AWSPreparedRequest, **_: object) -> AWSResponse | None:
-            if not request.url.partition("?")[0].endswith(name):
+        def rule(asked: str, request: AWSPreparedRequest) -> AWSResponse | None:
+            if asked != operation or not request.url.partition("?")[0].endswith(name):
                 return None
             with lock:
                 left[0] -= 1
                 return fault() if left[0] >= 0 else None
 
-        events: Any = self._events  # typed as if no hook could answer
-        events.register_first(f"before-send.scheduler.{operation}", answer)
+        self.rule(rule)
 
     def error(self, operation: str, code: str, http_status: int = 400, **when: Any) -> None:
         """Let an operation fail with an error of the service."""
@@ -260,15 +291,16 @@ class Faults:
         self.hook(operation, fault, **when)
 
 
-def response(body: Mapping[str, object], code: int = 200, **headers: str) -> AWSResponse:
+def response(body: bytes, code: int = 200, **headers: str) -> AWSResponse:
     """Return a response of the service."""
     found: Any = {"content-type": "application/json", **headers}
-    return AWSResponse("http://test", code, found, _RawBody(json.dumps(body).encode()))
+    return AWSResponse("http://test", code, found, _RawBody(body))
 
 
 def error_response(error: str, code: int) -> AWSResponse:
     """Return an error as the service sends it."""
-    return response({"Message": f"told to answer {error}"}, code, **{"x-amzn-errortype": error})
+    body = json.dumps({"Message": f"told to answer {error}"}).encode()
+    return response(body, code, **{"x-amzn-errortype": error})
 
 
 @dataclass
@@ -300,7 +332,9 @@ class World:
 
     def create(self, name: str, group: str = GROUP, **overrides: Any) -> None:
         """Create a schedule by hand, as the manager would for a query, save for the overrides."""
-        if group not in {g["Name"] for g in self.client.list_schedule_groups()["ScheduleGroups"]}:
+        try:
+            self.client.get_schedule_group(Name=group)
+        except self.client.exceptions.ResourceNotFoundException:
             self.create_group(group)
         target: Mapping[str, Any] = overrides.pop("Target", {})
         self.client.create_schedule(

@@ -229,7 +229,7 @@ def test_an_answer_that_is_no_schedule_fails_alone(
 ) -> None:
     """Whatever it is that could not be understood."""
     world.create(NAME)
-    world.faults.hook("GetSchedule", lambda: response({"Name": NAME}))
+    world.faults.hook("GetSchedule", lambda: response(b'{"Name": "x"}'))
     assert world.run(QUERIES) == NOTHING_DONE | {"failed": 1}
     assert messages(caplog, logging.ERROR) == [
         f"Failed to read schedule {NAME}: KeyError: 'Target'"
@@ -405,7 +405,10 @@ class FakeClient:
 
     def paginate(self, **_: object) -> list[dict[str, Any]]:
         """List one page."""
-        return [self._call("list_schedules") or {"Schedules": [{"Name": "pn-old"}]}]
+        return [
+            self._call("list_schedules")
+            or {"Schedules": [{"Name": "pn-old", "LastModificationDate": None}]}
+        ]
 
     def _call(self, name: str, **_: object) -> dict[str, Any]:
         self.calls.append(name)
@@ -450,7 +453,7 @@ def test_an_error_is_known_by_its_code(
     """Not by the class that botocore makes for it, lazily and in whatever thread comes first."""
     client: Any = FakeClient(**codes)
     clock = Clock(lambda: 60.0)
-    assert reconcile(client, SETTINGS, queries, clock) == NOTHING_DONE | results
+    assert reconcile(client, SETTINGS, queries, clock, {}) == NOTHING_DONE | results
 
 
 def test_a_group_that_fails_in_an_unforeseen_way_stops_only_creates(world: World) -> None:

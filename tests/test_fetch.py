@@ -44,7 +44,7 @@ TRIES = 4
 
 def fetched(url: str, pauses: list[float], left: float = 240.0) -> bytes:
     """Fetch without waiting; the pauses that would have been made are noted."""
-    return fetch(url, Clock(lambda: left, pauses.append))
+    return fetch(url, Clock(lambda: left, sleep=pauses.append))
 
 
 def cut_off(request: Request) -> None:
@@ -572,7 +572,7 @@ def test_one_patch_of_urlopen_stands_for_the_git_host(
         return answer
 
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
-    clock = Clock(lambda: 240.0, pauses.append)
+    clock = Clock(lambda: 240.0, sleep=pauses.append)
     assert load_queries(f"https://git.example/{SHA}", clock) == QUERIES
     assert len(pauses) == 1
 

@@ -1,0 +1,166 @@
+"""Warm runs read only what moved: exact numbers of calls, and that nothing stale is believed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from athena_schedule_manager import index, schedule_manager
+from athena_schedule_manager.schedule_manager import Clock
+from tests.support import CRON, GROUP, NAME, NOTHING_DONE, OTHER_CRON, QUERIES
+
+if TYPE_CHECKING:
+    from tests.support import World
+
+
+class TimeOfDay:
+    """The manager's time of day, which the test moves; the service has the real one."""
+
+    def __init__(self) -> None:
+        """Begin now."""
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        """Return the seconds since the epoch."""
+        return time.time() + self.ahead
+
+
+@pytest.fixture
+def time_of_day(strict_world: World, monkeypatch: pytest.MonkeyPatch) -> TimeOfDay:
+    """Return the manager's time of day in the strict world."""
+    now = TimeOfDay()
+    clock = functools.partial(Clock, sleep=strict_world.pauses.append, now=now)
+    monkeypatch.setattr(index, "Clock", clock)
+    return now
+
+
+def queries(count: int, cron: str = CRON) -> dict[str, dict[str, str]]:
+    """Return so many queries."""
+    return {f"q{number:03}": {"schedule": cron} for number in range(count)}
+
+
+@pytest.mark.parametrize("count", [1, 100, 101, 250])
+def test_with_nothing_changed_a_warm_run_only_lists(
+    strict_world: World, time_of_day: TimeOfDay, count: int
+) -> None:
+    """One call for a hundred schedules, and no other."""
+    strict_world.run(queries(count))
+    time_of_day.ahead = 120
+    assert strict_world.run() == NOTHING_DONE
+    assert strict_world.faults.calls.count("GetSchedule") == count
+    for _ in range(3):
+        assert strict_world.run() == NOTHING_DONE
+        assert strict_world.faults.calls == ["ListSchedules"] * -(-count // 100)
+
+
+def test_one_schedule_edited_by_hand_costs_one_get_and_one_update(
+    strict_world: World, time_of_day: TimeOfDay
+) -> None:
+    """And the run after the update reads it once more."""
+    strict_world.run(queries(5))
+    time_of_day.ahead = 120
+    strict_world.run()
+    edited = strict_world.live()[f"{GROUP}/pn-q003"]
+    for key in ("Arn", "CreationDate"):
+        del edited[key]
+    time.sleep(0.002)
+    strict_world.client.update_schedule(**edited | {"ScheduleExpression": OTHER_CRON})
+    assert strict_world.run() == NOTHING_DONE | {"updated": 1}
+    assert strict_world.faults.calls == ["ListSchedules", "GetSchedule", "UpdateSchedule"]
+    assert strict_world.run() == NOTHING_DONE
+    assert strict_world.faults.calls == ["ListSchedules", "GetSchedule"]
+    assert strict_world.run() == NOTHING_DONE
+    assert strict_world.faults.calls == ["ListSchedules"]
+
+
+def test_a_warm_run_still_sees_what_the_configuration_changes(
+    strict_world: World, time_of_day: TimeOfDay
+) -> None:
+    """From memory it updates with every field of the operator's, creates and deletes."""
+    target = {"DeadLetterConfig": {"Arn": "arn:aws:sqs:eu-south-1:123456789012:dead"}}
+    strict_world.create(NAME, State="DISABLED", Target=target)
+    strict_world.create("pn-old")
+    time_of_day.ahead = 120
+    strict_world.run(QUERIES | {"old": {"schedule": CRON}})
+    before = strict_world.live()[f"{GROUP}/{NAME}"]
+    changed = {"daily-report": {"schedule": OTHER_CRON}, "new": {"schedule": CRON}}
+    assert strict_world.run(changed) == {"created": 1, "updated": 1, "deleted": 1, "failed": 0}
+    assert "GetSchedule" not in strict_world.faults.calls
+    after = strict_world.live()
+    assert after[f"{GROUP}/{NAME}"] == before | {"ScheduleExpression": OTHER_CRON}
+    assert after.keys() == {f"{GROUP}/{NAME}", f"{GROUP}/pn-new"}
+
+
+@pytest.mark.parametrize(("ahead", "gets"), [(59.0, 1), (61.0, 0)])
+def test_what_was_modified_in_the_last_minute_before_it_was_read_is_not_remembered(
+    strict_world: World, time_of_day: TimeOfDay, ahead: float, gets: int
+) -> None:
+    """A second change could bear the same date."""
+    strict_world.create(NAME)
+    time_of_day.ahead = ahead
+    strict_world.run(QUERIES)
+    strict_world.run()
+    assert strict_world.faults.calls.count("GetSchedule") == gets
+
+
+def test_what_is_gone_or_no_longer_wanted_is_forgotten(
+    strict_world: World, time_of_day: TimeOfDay
+) -> None:
+    """Memory does not grow."""
+    for number in range(3):
+        strict_world.create(f"pn-q{number:03}")
+    time_of_day.ahead = 120
+    memory = index.memory(index.read_settings(os.environ))
+    strict_world.run(queries(3))
+    assert list(memory) == ["pn-q000", "pn-q001", "pn-q002"]
+    strict_world.client.delete_schedule(GroupName=GROUP, Name="pn-q001")
+    strict_world.run({"q000": {"schedule": CRON}, "q001": {"schedule": CRON}})
+    assert list(memory) == ["pn-q000"]
+    strict_world.run({})
+    assert list(memory) == []
+
+
+def test_a_schedule_that_could_not_be_read_is_not_remembered(
+    strict_world: World, time_of_day: TimeOfDay
+) -> None:
+    """It is read again."""
+    strict_world.create(NAME)
+    time_of_day.ahead = 120
+    strict_world.faults.error("GetSchedule", "AccessDeniedException", 403, times=1)
+    assert strict_world.run(QUERIES) == NOTHING_DONE | {"failed": 1}
+    assert strict_world.run() == NOTHING_DONE
+    assert strict_world.faults.calls == ["ListSchedules", "GetSchedule"]
+
+
+def test_other_settings_remember_nothing_of_these(
+    strict_world: World, time_of_day: TimeOfDay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same names in another group are other schedules."""
+    strict_world.create(NAME)
+    strict_world.create(NAME, "other-group", ScheduleExpression=OTHER_CRON)
+    time_of_day.ahead = 120
+    strict_world.run(QUERIES)
+    monkeypatch.setenv("SCHEDULE_GROUP_NAME", "other-group")
+    assert strict_world.run() == NOTHING_DONE | {"updated": 1}
+
+
+def test_reads_that_never_fit_into_one_invocation_still_come_to_an_end(
+    strict_world: World, time_of_day: TimeOfDay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run goes on from where the one before was stopped."""
+    monkeypatch.setattr(schedule_manager, "THREADS", 1)
+    for number in range(10):
+        strict_world.create(f"pn-q{number:03}", ScheduleExpression=OTHER_CRON)
+    time_of_day.ahead = 120
+    strict_world.git_host.publish({"queries": queries(10)})
+
+    def left() -> float:
+        return 60.0 if len(strict_world.faults.calls) < 5 else 4.9
+
+    failed = [strict_world.run(left=left)["failed"] for _ in range(7)]
+    assert failed == [10, 10, 8, 6, 4, 2, 0]
+    assert set(strict_world.ours().values()) == {CRON}

@@ -1,0 +1,360 @@
+"""Random worlds: configurations, live schedules, faults and clocks; what must hold in all of them.
+
+Nothing outside group and prefix changes; a paused schedule stays paused; the schedule of a broken
+entry is as before; no field of the operator's is lost; the counters add up; and when the faults
+stop, at most two runs reach exactly the wanted state, and the next writes nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ConnectionClosedError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from athena_schedule_manager.index import scheduler_client
+from athena_schedule_manager.schedule_manager import (
+    DEFAULT_DESCRIPTION,
+    CannotReconcileError,
+    Clock,
+    reconcile,
+)
+from tests.conftest import TRIED
+from tests.model import ROUTES, Scheduler
+from tests.support import (
+    CRON,
+    EXECUTOR_ARN,
+    GROUP,
+    OTHER_CRON,
+    ROLE_ARN,
+    SETTINGS,
+    Faults,
+    error_response,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+    from athena_schedule_manager.schedule_manager import ExistingSchedule
+
+IDS = ["a", "b", "c", "d", "e", "f.g_H-1"]
+REFUSED_BY_AWS = "cron(0 2 ? * MON#6 *)"
+BROKEN: list[Any] = [
+    None,
+    [],
+    {},
+    {"schedule": 5},
+    {"schedule": " "},
+    {"schedule": "cron(0 2 * * * *)"},
+    {"schedule": CRON, "description": 5},
+]
+
+expressions = st.sampled_from([CRON, OTHER_CRON, "rate(5 minutes)", "at(2030-01-01T00:00:00)"])
+descriptions = st.sampled_from([None, "", "Daily", "x" * 600])
+good_queries = st.fixed_dictionaries({"schedule": expressions, "description": descriptions})
+queries = st.dictionaries(
+    st.sampled_from([*IDS, "", "a b"]),
+    st.one_of(good_queries, good_queries, st.sampled_from([*BROKEN, {"schedule": REFUSED_BY_AWS}])),
+)
+# what somebody may have set by hand, in our fields and in the operator's
+live_fields = st.fixed_dictionaries(
+    {},
+    optional={
+        "ScheduleExpression": expressions,
+        "ScheduleExpressionTimezone": st.sampled_from(["UTC", "Europe/Rome"]),
+        "Description": st.sampled_from(["", "Daily", DEFAULT_DESCRIPTION]),
+        "State": st.sampled_from(["ENABLED", "DISABLED"]),
+        "KmsKeyArn": st.just("arn:aws:kms:eu-south-1:123456789012:key/1"),
+        "FlexibleTimeWindow": st.just({"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}),
+        "ActionAfterCompletion": st.just("DELETE"),
+        "EndDate": st.just(4_000_000_000),
+    },
+)
+target_fields = st.fixed_dictionaries(
+    {},
+    optional={
+        "Arn": st.just("arn:aws:lambda:eu-south-1:123456789012:function:old"),
+        "RoleArn": st.just("arn:aws:iam::123456789012:role/old"),
+        "Input": st.sampled_from(["{}", "no JSON", '{"query_id":"a"}']),
+        "DeadLetterConfig": st.just({"Arn": "arn:aws:sqs:eu-south-1:123456789012:dead"}),
+        "RetryPolicy": st.just({"MaximumRetryAttempts": 1, "MaximumEventAgeInSeconds": 60}),
+    },
+)
+names = st.sampled_from(
+    [f"{GROUP}/pn-{query_id}" for query_id in [*IDS, "obsolete"]]
+    + [f"{GROUP}/foreign", f"{GROUP}/pn", f"{GROUP}/pnx-a", "default/pn-a", "other/pn-a"]
+)
+lives = st.dictionaries(names, st.tuples(live_fields, target_fields), min_size=2)
+kinds = st.sampled_from(
+    ["throttled", "server error", "reset", "lost", "denied", "invalid", "conflict", "not found"]
+)
+faults = st.dictionaries(
+    st.tuples(
+        st.sampled_from(list(ROUTES.values())),
+        st.sampled_from(["", "", "", *(f"pn-{query_id}" for query_id in IDS)]),
+    ),
+    st.lists(kinds, min_size=1, max_size=9),
+    min_size=3,
+    max_size=10,
+)
+ERRORS = {
+    "throttled": ("ThrottlingException", 429),
+    "server error": ("InternalServerException", 500),
+    "denied": ("AccessDeniedException", 403),
+    "invalid": ("ValidationException", 400),
+    "conflict": ("ConflictException", 409),
+    "not found": ("ResourceNotFoundException", 404),
+}
+OPERATORS = [
+    "State",
+    "KmsKeyArn",
+    "FlexibleTimeWindow",
+    "ActionAfterCompletion",
+    "EndDate",
+    "CreationDate",
+]
+
+
+class Log(logging.Handler):
+    """What a run has logged, by level."""
+
+    def __init__(self) -> None:
+        """Listen to the manager."""
+        super().__init__()
+        self.lines: list[tuple[str, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines.append((record.levelname, record.getMessage()))
+
+    def count(self, level: str, *starts: str) -> int:
+        """Count the lines of a level that start so."""
+        return sum(line[0] == level and line[1].startswith(starts) for line in self.lines)
+
+
+class Reconciler:
+    """The real core with the real client, before the strict model of the Scheduler."""
+
+    def __init__(self) -> None:
+        """Make the client, which is what takes time."""
+        self.log = Log()
+        self.client = scheduler_client()
+        self.faults = Faults(self.client, Scheduler())
+
+    def begin(
+        self, lives: dict[str, Any], planned: dict[tuple[str, str], list[str]], *, group: bool
+    ) -> None:
+        """Begin a new world: no two changes in it have the same date."""
+        seconds = itertools.count(1)
+        self.scheduler = self.faults.scheduler = Scheduler(lambda: float(next(seconds)))
+        self.memory: dict[str, ExistingSchedule] = {}
+        self.planned = {key: list(kinds) for key, kinds in planned.items()}
+        self.faults.rules[:] = []
+        for key, (fields, target) in lives.items():
+            group_name, _, name = key.partition("/")
+            self._create(group_name, name, fields, target)
+        if group and GROUP not in self.scheduler.groups:
+            self.scheduler.create_schedule_group(GROUP, "token")
+        self.faults.rules[:] = [self._fault]
+
+    def _create(
+        self, group: str, name: str, fields: dict[str, Any], target: dict[str, Any]
+    ) -> None:
+        if group not in self.scheduler.groups:
+            self.scheduler.create_schedule_group(group, "token")
+        members = {
+            "ScheduleExpression": CRON,
+            "Description": DEFAULT_DESCRIPTION,
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            **fields,
+            "Target": {"Arn": EXECUTOR_ARN, "RoleArn": ROLE_ARN, "Input": input_of(name), **target},
+        }
+        self.scheduler.create_schedule(name, "token", group, **members)
+
+    def _fault(self, operation: str, request: AWSPreparedRequest) -> AWSResponse | None:
+        name = request.url.partition("?")[0].rpartition("/")[2]
+        kinds = self.planned.get((operation, name)) or self.planned.get((operation, ""))
+        if not kinds:
+            return None
+        TRIED["faults"] += 1
+        kind = kinds.pop(0)
+        if kind == "lost":
+            self.faults.serve(request)
+        if kind in {"lost", "reset"}:
+            raise ConnectionClosedError(endpoint_url="https://scheduler.test")
+        return error_response(*ERRORS[kind])
+
+    def run(self, queries: dict[str, Any], calls: int | None = None) -> dict[str, int] | None:
+        """Run once, with time for so many calls; None if it raises what it may raise."""
+        self.faults.calls.clear()
+        self.log.lines.clear()
+
+        def left() -> float:
+            return 60.0 if calls is None or len(self.faults.calls) < calls else 4.9
+
+        clock = Clock(left, now=lambda: 1e9, sleep=lambda _: None)
+        try:
+            return reconcile(self.client, SETTINGS, queries, clock, self.memory)
+        except CannotReconcileError:
+            return None
+
+    def live(self) -> dict[str, dict[str, Any]]:
+        """Return all schedules, by group/name."""
+        groups = self.scheduler.groups.items()
+        return {f"{group}/{name}": dict(s) for group, found in groups for name, s in found.items()}
+
+
+@pytest.fixture(scope="module")
+def reconciler() -> Iterator[Reconciler]:
+    """Return a reconciler that never waits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _: None))
+        made = Reconciler()
+        logger = logging.getLogger("athena_schedule_manager")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(made.log)
+        yield made
+        logger.removeHandler(made.log)
+    scheduler_client.cache_clear()
+
+
+def input_of(name: str) -> str:
+    """Return the input that the executor expects."""
+    return json.dumps({"query_id": name.removeprefix("pn-")})
+
+
+def fate(query_id: str, query: Any) -> str:
+    """Return what a query is, told in another way than the code does."""
+    if query_id in {"", "a b"} or query in BROKEN:
+        return "broken"
+    return "refused" if query == {"schedule": REFUSED_BY_AWS} else "good"
+
+
+def wanted(before: dict[str, Any], queries: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the state that must come of a state and a configuration, without any date."""
+    state = {}
+    for key, schedule in before.items():
+        query_id = key.removeprefix(f"{GROUP}/pn-")
+        if query_id == key or query_id in queries:  # foreign, or not to be deleted
+            state[key] = dict(schedule)
+    for query_id, query in queries.items():
+        if fate(query_id, query) == "good":
+            key = f"{GROUP}/pn-{query_id}"
+            old = state.get(key, {"FlexibleTimeWindow": {"Mode": "OFF"}, "State": "ENABLED"})
+            target = {"Arn": EXECUTOR_ARN, "RoleArn": ROLE_ARN, "Input": input_of(query_id)}
+            state[key] = old | {
+                "ScheduleExpression": query["schedule"],
+                "ScheduleExpressionTimezone": "UTC",
+                "Description": (query["description"] or DEFAULT_DESCRIPTION)[:512],
+                "Target": old.get("Target", {}) | target,
+            }
+    return state
+
+
+def same(key: str, found: dict[str, Any], expected: dict[str, Any]) -> bool:
+    """Compare a schedule with what is expected of it; a new one has the service's defaults too."""
+    known = {name: value for name, value in expected.items() if name != "LastModificationDate"}
+    target = expected["Target"]
+    found_input = found["Target"]["Input"]
+    if key.startswith(f"{GROUP}/pn-") and found_input != target["Input"]:
+        try:  # compared as JSON, and left as it is spelled
+            found_input = json.dumps(json.loads(found_input))
+        except ValueError:
+            return False
+    actual = {name: found.get(name) for name in known}
+    actual["Target"] = {name: found["Target"].get(name) for name in target} | {"Input": found_input}
+    known["Target"] = target | {"Input": target["Input"]}
+    return actual == known
+
+
+def check_run(
+    results: dict[str, int], log: Log, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """Check that the counters, the lines and the changes of the state fit each other."""
+    errors = log.count("ERROR", "")
+    write_errors = log.count("ERROR", "Failed to create", "Failed to update", "Failed to delete")
+    undone = sum(int(m.split()[4]) for _, m in log.lines if m.startswith("Out of time before"))
+    races = log.count("WARNING", "Schedule ")
+    planned = log.count("INFO", "CREATE", "UPDATE", "DELETE")
+    done = results["created"] + results["updated"] + results["deleted"]
+    assert results["failed"] == errors + undone
+    assert 0 <= planned - done - races - write_errors <= undone
+    assert results["created"] <= log.count("INFO", "CREATE")
+    assert results["updated"] <= log.count("INFO", "UPDATE")
+    assert results["deleted"] <= log.count("INFO", "DELETE")
+    assert len(before.keys() - after.keys()) <= log.count("INFO", "DELETE")
+
+
+def check_harmless(queries: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Check that nothing is lost or altered that must not be, whatever went wrong."""
+    for key, schedule in before.items():
+        query_id = key.removeprefix(f"{GROUP}/pn-")
+        if query_id == key or (query_id in queries and fate(query_id, queries[query_id]) != "good"):
+            assert after[key] == schedule
+        elif key in after:
+            for name in OPERATORS:
+                assert after[key].get(name) == schedule.get(name)
+            for name in ("RetryPolicy", "DeadLetterConfig"):
+                assert after[key]["Target"].get(name) == schedule["Target"].get(name)
+        else:
+            assert query_id not in queries
+    for key in after.keys() - before.keys():
+        assert (
+            fate(key.removeprefix(f"{GROUP}/pn-"), queries[key.removeprefix(f"{GROUP}/pn-")])
+            == "good"
+        )
+
+
+@settings(
+    max_examples=400,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(
+    queries=queries,
+    lives=lives,
+    planned=faults,
+    group=st.booleans(),
+    calls=st.none() | st.integers(0, 12),
+)
+def test_in_any_world_nothing_is_lost_and_all_heals(  # noqa: PLR0913, PLR0917 - a world has many sides
+    reconciler: Reconciler,
+    queries: dict[str, Any],
+    lives: dict[str, Any],
+    planned: dict[tuple[str, str], list[str]],
+    group: bool,  # noqa: FBT001 - drawn, not passed
+    calls: int | None,
+) -> None:
+    """As the module says."""
+    TRIED["worlds"] += 1
+    reconciler.begin(lives, planned, group=group)
+    before = reconciler.live()
+    results = reconciler.run(queries, calls)
+    after = reconciler.live()
+    if results is None:
+        assert after == before
+        assert reconciler.log.count("ERROR", "") == 0  # the handler logs what is raised
+    else:
+        check_run(results, reconciler.log, before, after)
+        check_harmless(queries, before, after)
+    reconciler.faults.rules.clear()
+    for _ in range(2):
+        reconciler.run(queries)
+    healed = reconciler.live()
+    expected = wanted(before, queries)
+    assert healed.keys() == expected.keys()
+    assert [key for key in healed if not same(key, healed[key], expected[key])] == []
+    last = reconciler.run(queries)
+    failed = [query_id for query_id, query in queries.items() if fate(query_id, query) != "good"]
+    assert last == {"created": 0, "updated": 0, "deleted": 0, "failed": len(failed)}
+    assert reconciler.live() == healed
