@@ -7,7 +7,7 @@ READY := $(VENV)/ready
 CONFIG ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format check clean
+.PHONY: help run test lint format check bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ format: $(READY) ## format the code and mend what ruff can
 	$(BIN)/python -m ruff check --fix .
 
 check: lint test ## lint and test: what CI runs
+
+bench: $(READY) ## measure the manager beside references, some minutes
+	@$(BIN)/python -m tests.bench
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage

@@ -58,7 +58,10 @@ def _environment() -> None:
 @pytest.fixture(autouse=True)
 def _execution_environment() -> Iterator[None]:
     """Give each test a new execution environment: nothing is remembered from the test before."""
+    variables = dict(os.environ)
     yield
+    os.environ.clear()
+    os.environ.update(variables)
     index.scheduler_client.cache_clear()
     index.warn_of_moving_url.cache_clear()
     index._copies.clear()

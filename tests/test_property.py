@@ -321,7 +321,7 @@ def check_harmless(queries: dict[str, Any], before: dict[str, Any], after: dict[
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(
-    queries=queries,
+    queries=queries | st.just({}),
     lives=lives,
     planned=faults,
     group=st.booleans(),
