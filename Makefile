@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 CONFIG ?=
+SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format check bench clean
+.PHONY: help run test lint format check bench soak clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,9 @@ check: lint test ## lint and test: what CI runs
 
 bench: $(READY) ## measure the manager beside references, some minutes
 	@$(BIN)/python -m tests.bench
+
+soak: $(READY) ## random worlds, faults and kills for ten minutes, or SECONDS=n
+	@$(BIN)/python -m tests.soak $(SECONDS)
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage

@@ -1,8 +1,8 @@
 """What `make bench` prints: the manager beside references that do the same work, in one run.
 
 Every case runs in a process of its own, against the model of the Scheduler in another, so that
-time, processor time and memory are those of the case alone. Ratios are what counts; absolute times on a
-shared machine mean little.
+time, processor time and memory are those of the case alone. Ratios are what counts; absolute times
+on a shared machine mean little.
 """
 
 from __future__ import annotations

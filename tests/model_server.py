@@ -72,8 +72,9 @@ class Server:
         now = time.monotonic()
         self.tokens = min(self.tokens + (now - self.filled) * self.quota, self.quota / 10)
         self.filled = now
-        self.tokens -= self.tokens >= 1
-        return self.tokens >= 0
+        allowed = self.tokens >= 1
+        self.tokens -= allowed
+        return allowed
 
     async def serve(self) -> None:
         """Listen on a free port of loopback, which is printed, until standard input ends."""
