@@ -19,12 +19,15 @@ from tests.support import CRON, EXECUTOR_ARN, OTHER_CRON, QUERIES, document
 from tests.test_log import LINE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support import World
 
-pytestmark = pytest.mark.skipif(
+needs_awslambdaric = pytest.mark.skipif(
     importlib.util.find_spec("awslambdaric") is None,
     reason="awslambdaric has wheels for Linux only",
 )
+pytestmark = needs_awslambdaric
 
 
 class RuntimeCall(BaseHTTPRequestHandler):
@@ -84,7 +87,7 @@ class RuntimeApi(ThreadingHTTPServer):
 class Function:
     """A function in the real runtime: invoke it, and read what it logged when it has ended."""
 
-    def __init__(self, handler: str, *, framed: bool = False) -> None:
+    def __init__(self, handler: str, *, framed: bool = False, cwd: Path | None = None) -> None:
         """Start the runtime; its log goes to stdout, or in frames to a descriptor of its own."""
         self.api = RuntimeApi()
         threading.Thread(target=self.api.serve_forever, args=(0.01,), daemon=True).start()
@@ -98,6 +101,7 @@ class Function:
             environment["_LAMBDA_TELEMETRY_LOG_FD"] = str(write)
         self._process = subprocess.Popen(  # noqa: S603 - ours
             [sys.executable, "-m", "awslambdaric", handler],
+            cwd=cwd,
             env=environment,
             stdout=subprocess.DEVNULL if framed else write,
             stderr=subprocess.STDOUT,
