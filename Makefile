@@ -12,6 +12,7 @@ STACK ?= pn-athena-schedule-manager
 PARAMETERS ?=
 EVENT ?= tests/events/scheduled.json
 SHA ?=
+PAYLOAD ?= {}
 AWS ?= aws
 SAM ?= sam
 
@@ -88,10 +89,10 @@ publish: ## schedule what the configuration holds at another commit: make publis
 		--parameters "ParameterKey=ConfigGitUrl,ParameterValue=\"$$new\"" $$($(OTHER_PARAMETERS)) > /dev/null; \
 	$(AWS) cloudformation wait stack-update-complete --stack-name "$(STACK)"; echo "published"
 
-invoke: ## invoke the deployed function; prints the end of its log and the counters
+invoke: ## invoke the deployed function and print what it logs and returns; PAYLOAD='{"dry_run": true}'
 	@set -e; function=$$($(STACK_OUTPUT) "Stacks[0].Outputs[?OutputKey=='FunctionName'].OutputValue"); \
 	$(AWS) lambda invoke --function-name "$$function" --cli-read-timeout 300 --log-type Tail --output text \
-		--query LogResult output.json | base64 --decode; echo; cat output.json; echo
+		--cli-binary-format raw-in-base64-out --payload '$(PAYLOAD)' --query LogResult output.json | base64 --decode; echo; cat output.json; echo
 
 invoke-local: ## invoke the function in Lambda's container image: needs Docker; EVENT=path of an event file
 	@docker info > /dev/null 2>&1 || { echo "sam local invoke needs Docker, and none is running: see make run" >&2; exit 1; }

@@ -12,6 +12,7 @@ import http.client
 import ipaddress
 import json
 import logging
+import math
 import os
 import random
 import re
@@ -22,7 +23,7 @@ import urllib.parse
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import IO, TYPE_CHECKING, Any
 
 import boto3
@@ -33,9 +34,11 @@ from .schedule_manager import (
     CannotReconcileError,
     Clock,
     ExistingSchedule,
+    ScheduleGroup,
     Settings,
     brief,
     describe,
+    preview_plan,
     reconcile,
 )
 
@@ -45,8 +48,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
-package_logger = logging.getLogger(__package__)
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(__package__)
 
 FETCH_SECONDS = 30.0  # for all tries, and never more than half of what the invocation has left
 SOCKET_SECONDS = 10.0  # for one operation on the connection to the Git host
@@ -56,40 +58,111 @@ MAX_CONFIG_BYTES = 8 * 1024 * 1024
 LONGEST_INVOCATION = 900_000  # milliseconds that a call by hand, without a context, has left
 
 
-def handler(event: object, context: object) -> dict[str, int]:  # noqa: ARG001 - Lambda's
+def handler(event: object, context: object) -> dict[str, Any]:
     """Reconcile once and return {"created": n, "updated": n, "deleted": n, "failed": n}.
 
-    Raises what made comparing impossible, after one ERROR line and before any write.
+    Raises what made comparing impossible, after one ERROR line and before any write. A dry run
+    returns "changes" too, or {"error": "..."} alone, and logs nothing above INFO; a wrong event
+    of ours is refused with an error in the same way.
     """
     set_up_logging(getattr(context, "aws_request_id", None))
     milliseconds = getattr(context, "get_remaining_time_in_millis", lambda: LONGEST_INVOCATION)
+    clock = Clock(lambda: milliseconds() / 1000)
     try:
-        settings = read_settings(os.environ)
-        clock = Clock(lambda: milliseconds() / 1000)
-        queries = load_queries(settings.config_git_url, clock)
-        results = reconcile(scheduler_client(), settings, queries, clock, memory(settings))
+        order = read_order(event)
+    except CannotReconcileError as error:
+        logger.warning("%s", error)
+        return {"error": str(error)}
+    return preview(order, clock) if order.dry_run else run(order, clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an event asks for beyond the usual; events of EventBridge ask for nothing."""
+
+    dry_run: bool = False
+    config_git_url: str | None = None
+    max_deletions: int | None = None
+
+
+def read_order(event: object) -> Order:
+    """Read our keys of an event. Raises CannotReconcileError for one of a wrong type."""
+    asked = event if isinstance(event, dict) else {}
+    ours = {key.name: asked[key.name] for key in fields(Order) if key.name in asked}
+    order = Order(**ours)
+    limit = order.max_deletions
+    if type(order.dry_run) is not bool:
+        raise CannotReconcileError(
+            f"The event's dry_run must be true or false, not {brief(order.dry_run)}"
+        )
+    if "max_deletions" in ours and (type(limit) is not int or limit < 0):
+        raise CannotReconcileError(
+            f"The event's max_deletions must be a whole number, 0 or more, not {brief(limit)}"
+        )
+    if "config_git_url" in ours and not (order.dry_run and isinstance(order.config_git_url, str)):
+        raise CannotReconcileError(
+            "The event's config_git_url must be a string, and goes with dry_run: true only"
+        )
+    return order
+
+
+def run(order: Order, clock: Clock) -> dict[str, Any]:
+    """Reconcile, and log how it ended."""
+    try:
+        results = _reconcile(order, clock)
     except Exception as error:
-        foreseen = isinstance(error, CannotReconcileError)
-        message = str(error) if foreseen else f"Unexpected error: {describe(error)}"
-        logger.error("%s", message)  # noqa: TRY400 - one line, and the runtime prints the traceback
+        logger.error("%s", _sentence(error))  # noqa: TRY400 - one line, without a traceback
         raise
     logger.info("Reconciliation complete: %s", json.dumps(results))
     return results
 
 
+def preview(order: Order, clock: Clock) -> dict[str, Any]:
+    """Do the same up to the point of applying; what is logged is marked and never above INFO."""
+    logger.addFilter(_as_dry_run)
+    try:
+        return _reconcile(order, clock, preview_plan)
+    except Exception as error:  # noqa: BLE001 - told to who asked, and it must ring no alarm
+        logger.info("%s", _sentence(error))
+        return {"error": _sentence(error)}
+    finally:
+        logger.removeFilter(_as_dry_run)
+
+
+def _as_dry_run(record: logging.LogRecord) -> bool:
+    record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
+    record.msg = f"DRY RUN {record.msg}"
+    return True
+
+
+def _sentence(error: Exception) -> str:
+    foreseen = isinstance(error, CannotReconcileError)
+    return str(error) if foreseen else f"Unexpected error: {describe(error)}"
+
+
+def _reconcile(order: Order, clock: Clock, *carry_out: Any) -> dict[str, Any]:  # noqa: ANN401
+    settings = read_settings(os.environ)
+    remembered = memory(settings)
+    if order.max_deletions is not None:
+        settings = replace(settings, max_deletions=order.max_deletions)
+    queries = load_queries(settings, clock, order.config_git_url)
+    group = ScheduleGroup(scheduler_client(), settings, clock)
+    return reconcile(group, settings, queries, remembered, *carry_out)
+
+
+# the default timeouts of 60 s and the legacy retry mode would outlast the function
+CLIENT_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=5,
+    max_pool_connections=THREADS,
+    retries={"mode": "standard", "total_max_attempts": 8},
+)
+
+
 @functools.cache
 def scheduler_client() -> EventBridgeSchedulerClient:
-    """Return the execution environment's client: it outlives the invocation, as its connections do.
-
-    The default timeouts of 60 s and the legacy retry mode would outlast the function.
-    """
-    config = Config(
-        connect_timeout=3,
-        read_timeout=5,
-        max_pool_connections=THREADS,
-        retries={"mode": "standard", "total_max_attempts": 8},
-    )
-    return boto3.client("scheduler", config=config)
+    """Return the execution environment's client, which outlives the invocation."""
+    return boto3.client("scheduler", config=CLIENT_CONFIG)
 
 
 @functools.lru_cache(maxsize=1)
@@ -100,7 +173,7 @@ def memory(settings: Settings) -> dict[str, ExistingSchedule]:  # noqa: ARG001 -
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the settings; blank is not set. Raises CannotReconcileError naming all that miss."""
-    values = {}
+    values: dict[str, Any] = {}
     missing = []
     for setting in fields(Settings):
         name = setting.name.upper()
@@ -113,6 +186,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             f"Missing required environment variables: {', '.join(missing)};"
             " set them in the function's configuration"
         )
+    if limit := values.get("max_deletions"):
+        if not re.fullmatch("[0-9]{1,9}", limit):
+            raise CannotReconcileError(
+                f"MAX_DELETIONS must be a whole number, 0 or more, not {brief(limit)}"
+            )
+        values["max_deletions"] = int(limit)
     return Settings(**values)
 
 
@@ -151,7 +230,7 @@ def set_up_logging(request_id: str | None) -> None:
     writes what it gets, so its lines need an end; handlers of streams have a terminator.
     """
     logging.basicConfig()  # does nothing in the runtime: only without one there is no handler
-    package_logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO)
     for log_handler in logging.getLogger().handlers:
         end = "" if hasattr(log_handler, "terminator") else "\n"
         log_handler.setFormatter(LineFormatter(request_id or "-", end))
@@ -169,29 +248,42 @@ class PassingFetchError(CannotReconcileError):
         self.retry_after = retry_after
 
 
+class RefusedFetchError(CannotReconcileError):
+    """The Git host answered 401, 403 or 404: the token, if there is one, may have been rotated."""
+
+
 # the last usable document by its URL, at most one, and only of a URL that holds a commit SHA
 _copies: dict[str, bytes] = {}
 
 
-def load_queries(url: str, clock: Clock) -> dict[str, object]:
-    """Fetch the configuration and return its queries. Raises CannotReconcileError.
+def load_queries(settings: Settings, clock: Clock, candidate: str | None) -> dict[str, object]:
+    """Fetch the configuration, or a candidate for it, and return its queries.
 
     The content behind a commit SHA cannot change, so a copy serves while the Git host is unwell.
+    Raises CannotReconcileError.
     """
-    check_url(url, "CONFIG_GIT_URL")
+    check_url(settings.config_git_url, "CONFIG_GIT_URL")
+    url = settings.config_git_url
+    if candidate is not None:
+        check_url(candidate, "the event's config_git_url")
+        if _origin(candidate) != _origin(url):
+            raise CannotReconcileError(
+                "The event's config_git_url must have the scheme, host and port of CONFIG_GIT_URL"
+            )
+        url = candidate
     logger.info("Fetching config from Git: %s", redacted(url))
     pinned = re.search(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", url, re.IGNORECASE)
-    if not pinned:
+    if not pinned and candidate is None:
         warn_of_moving_url()
     try:
-        document = fetch(url, clock)
+        document = fetch(url, clock, settings.config_git_token_secret_arn)
     except PassingFetchError as error:
         if url not in _copies:
             raise
         logger.warning("%s; using the copy fetched before", error)
         document = _copies[url]
     queries = parse_config(document)
-    if pinned:
+    if pinned and candidate is None:
         _copies.clear()
         _copies[url] = document
     return queries
@@ -206,41 +298,72 @@ def warn_of_moving_url() -> None:
     )
 
 
-def fetch(url: str, clock: Clock) -> bytes:
-    """Get the document, trying again while the failure may pass.
+def fetch(url: str, clock: Clock, secret_arn: str = "") -> bytes:
+    """Get the document, trying again while the failure may pass, and once with the secret anew.
 
     Raises CannotReconcileError, or its kind PassingFetchError when the tries or the time are over.
     """
     install_redirect_rule()
     end = time.monotonic() + min(FETCH_SECONDS, clock.left() / 2)
-    for pause in FETCH_PAUSES:
+    token = git_token(secret_arn) if secret_arn else ""
+    pauses = iter(FETCH_PAUSES)
+    may_be_rotated = bool(token)
+    while True:
         try:
-            return _read_until(end, url)
+            return _read_until(end, url, token)
+        except RefusedFetchError:
+            if not may_be_rotated:
+                raise
+            may_be_rotated = False
+            git_token.cache_clear()
+            token = git_token(secret_arn)
         except PassingFetchError as error:
-            delay = error.retry_after
-            if delay is None:
-                delay = pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
-            if time.monotonic() + delay >= end:
+            pause = next(pauses, math.inf)
+            jittered = pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
+            delay = jittered if error.retry_after is None else error.retry_after
+            if pause == math.inf or time.monotonic() + delay >= end:
                 raise
             clock.sleep(delay)
-    return _read_until(end, url)
 
 
-def _read_until(end: float, url: str) -> bytes:
+@functools.cache
+def git_token(secret_arn: str) -> str:
+    """Return the secret, read once an execution environment. Raises CannotReconcileError."""
+    secrets: Any = boto3.client("secretsmanager", config=CLIENT_CONFIG)
+    try:
+        token = secrets.get_secret_value(SecretId=secret_arn).get("SecretString", "")
+    except Exception as error:
+        raise CannotReconcileError(
+            f"Failed to fetch config from Git: the secret of CONFIG_GIT_TOKEN_SECRET_ARN cannot be"
+            f" read: {describe(error)}"
+        ) from error
+    if not re.fullmatch("[!-~]+", token):
+        raise CannotReconcileError(
+            "Failed to fetch config from Git: the secret of CONFIG_GIT_TOKEN_SECRET_ARN must be a"
+            " plain string of printable ASCII characters, without spaces and newlines"
+        )
+    return str(token)
+
+
+def _read_until(end: float, url: str, token: str) -> bytes:
     """Make one try in a thread of its own: no timeout of a socket ends a host that drips."""
     pool = ThreadPoolExecutor(1)
     seconds = max(end - time.monotonic(), 0.1)
     try:
-        return pool.submit(_read, url, min(seconds, SOCKET_SECONDS)).result(seconds)
+        return pool.submit(_read, url, token, min(seconds, SOCKET_SECONDS)).result(seconds)
     except TimeoutError as error:
         raise PassingFetchError(_fetch_message(url, "no whole answer in time")) from error
     finally:
         pool.shutdown(wait=False)
 
 
-def _read(url: str, timeout: float) -> bytes:
+def _read(url: str, token: str, timeout: float) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as response:  # noqa: S310 - check_url
+        asked: str | urllib.request.Request = url
+        if token:
+            asked = urllib.request.Request(url)  # noqa: S310 - check_url
+            asked.add_unredirected_header("Authorization", f"Bearer {token}")
+        with urllib.request.urlopen(asked, timeout=timeout) as response:  # noqa: S310 - check_url
             document: bytes = response.read(MAX_CONFIG_BYTES + 1)
             missing = getattr(response, "length", None)
     except CannotReconcileError:
@@ -261,7 +384,8 @@ def _http_failure(url: str, error: urllib.error.HTTPError) -> CannotReconcileErr
     what = f"HTTP {error.code} {http.client.responses.get(error.code, '')}".rstrip()
     if error.code in PASSING_STATUSES:
         return PassingFetchError(_fetch_message(url, what), _retry_after(error.headers))
-    return CannotReconcileError(
+    kind = RefusedFetchError if error.code in {401, 403, 404} else CannotReconcileError
+    return kind(
         _fetch_message(url, f"{what}; verify CONFIG_GIT_URL, its commit SHA and the access to it")
     )
 
@@ -330,8 +454,16 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
 class RedirectRule(urllib.request.HTTPRedirectHandler):
-    """Hold every hop of a redirect to the rule of CONFIG_GIT_URL, and never leave https."""
+    """Hold every hop of a redirect to the rule of CONFIG_GIT_URL, and never leave https.
+
+    The token goes along on the same host alone.
+    """
 
     def redirect_request(
         self,
@@ -345,7 +477,11 @@ class RedirectRule(urllib.request.HTTPRedirectHandler):
         except CannotReconcileError:
             fp.close()
             raise
-        return super().redirect_request(req, fp, *rest)
+        following = super().redirect_request(req, fp, *rest)
+        token = req.unredirected_hdrs.get("Authorization")
+        if following and token and _origin(rest[-1]) == _origin(req.full_url):
+            following.add_unredirected_header("Authorization", token)
+        return following
 
 
 @functools.cache

@@ -16,8 +16,9 @@ import random
 import re
 import reprlib
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(__package__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,6 +45,7 @@ CONFLICT_PAUSES = (0.5, 1.0, 2.0)  # seconds before each further try of a call t
 MAX_NAME = 64
 MAX_EXPRESSION = 256
 MAX_DESCRIPTION = 512
+MAX_CHANGES = 1000  # lines that a dry run returns
 MAX_SHOWN = 200  # characters of a value from outside in a message
 NOT_FOUND = "ResourceNotFoundException"
 CONFLICT = "ConflictException"
@@ -76,6 +78,8 @@ class Settings:
     schedule_role_arn: str
     schedule_group_name: str = "pn-athena-queries"
     project_name: str = "pn"
+    max_deletions: int | None = None  # None: no limit
+    config_git_token_secret_arn: str = ""
 
     @property
     def prefix(self) -> str:
@@ -104,6 +108,7 @@ class Schedule:
     name: str
     cron: str
     timezone: str
+    state: str | None  # None: the operator's
     description: str
     target: str
     role: str
@@ -143,7 +148,8 @@ class Plan:
 
     writes: tuple[Change, ...]  # creates and updates
     deletes: tuple[Change, ...]  # start when the writes have ended
-    failures: tuple[str, ...]  # a message for each unusable query and each schedule not readable
+    failures: tuple[str, ...]  # the lines that tell them
+    failed: int  # unusable queries, schedules not readable, deletes held back
     unread: int  # schedules that could not be compared in time
     group_exists: bool  # surely: False means that it may or may not
 
@@ -211,7 +217,8 @@ def desired_schedule(query_id: str, query: object, settings: Settings) -> Schedu
     return Schedule(
         name=name,
         cron=_desired_expression(query),
-        timezone=TIMEZONE,
+        timezone=_desired_timezone(query),
+        state=_desired_state(query),
         description=_desired_description(query),
         target=settings.query_executor_arn,
         role=settings.schedule_role_arn,
@@ -229,6 +236,25 @@ def _desired_expression(query: Mapping[str, object]) -> str:
     if problem := expression_problem(value.strip()):
         raise UnusableQueryError(f"its schedule {brief(value)} {problem}")
     return value.strip()
+
+
+def _desired_timezone(query: Mapping[str, object]) -> str:
+    value = query.get("timezone", TIMEZONE)
+    if not isinstance(value, str) or not value.strip():
+        raise UnusableQueryError(
+            f"its timezone must be an IANA name such as 'Europe/Rome', not {brief(value)}"
+        )
+    return value
+
+
+def _desired_state(query: Mapping[str, object]) -> str | None:
+    if "enabled" not in query:
+        return None
+    if not isinstance(query["enabled"], bool):
+        raise UnusableQueryError(
+            f"its enabled must be true or false, not {brief(query['enabled'])}"
+        )
+    return "ENABLED" if query["enabled"] else "DISABLED"
 
 
 def _desired_description(query: Mapping[str, object]) -> str:
@@ -319,6 +345,7 @@ def existing_schedule(response: GetScheduleOutputTypeDef) -> ExistingSchedule:
         name=response["Name"],
         cron=response["ScheduleExpression"].strip(),
         timezone=response.get("ScheduleExpressionTimezone", TIMEZONE),
+        state=response.get("State", "ENABLED"),
         description=response.get("Description", "")[:MAX_DESCRIPTION],
         target=target["Arn"],
         role=target["RoleArn"],
@@ -336,10 +363,7 @@ def _normalised_json(text: str) -> str:
 
 
 def read_existing(
-    group: ScheduleGroup,
-    desired: Collection[str],
-    clock: Clock,
-    memory: dict[str, ExistingSchedule],
+    group: ScheduleGroup, desired: Collection[str], memory: dict[str, ExistingSchedule]
 ) -> Existing:
     """List our schedules and read those that are desired, the only ones that must be compared.
 
@@ -347,15 +371,16 @@ def read_existing(
     was modified in the last minute before it was read is not remembered: a second change could
     bear the same date, as in git's index. What is gone from the listing is forgotten.
     """
-    listings = run_all(lambda _: group.list_dates(), [None], clock)
+    listings = run_all(lambda _: group.list_dates(), [None], group.clock)
     if not listings:
         return Existing(None, {})
     [(_, dates)] = listings
     logger.info("Found %d existing schedules", len(dates))
     compared = sorted(dates.keys() & set(desired))
     known = {n: live for n in compared if (live := memory.get(n)) and live.modified == dates[n]}
-    settled = clock.now() - SETTLED
-    reads = dict(run_all(group.read, [name for name in compared if name not in known], clock))
+    settled = group.clock.now() - SETTLED
+    unknown = [name for name in compared if name not in known]
+    reads = dict(run_all(group.read, unknown, group.clock))
     found = {name: read for name, read in reads.items() if isinstance(read, ExistingSchedule)}
     memory.clear()
     memory.update({n: live for n, live in found.items() if live.modified.timestamp() < settled})
@@ -388,11 +413,25 @@ def plan_changes(
             writes.append(_create(wanted, group_name))
         elif isinstance(live, str):
             failures.append(live)
-        elif live.owned != wanted:
-            writes.append(_update(live, wanted, group_name))
+        elif live.owned != (aimed := replace(wanted, state=wanted.state or live.owned.state)):
+            writes.append(_update(live, aimed, group_name))
     obsolete = sorted((names or frozenset()) - desired.keys() - unusable.keys())
     deletes = tuple(_delete(name, group_name) for name in obsolete)
-    return Plan(tuple(writes), deletes, tuple(failures), unread, group_exists=bool(names))
+    return Plan(
+        tuple(writes), deletes, tuple(failures), len(failures), unread, group_exists=bool(names)
+    )
+
+
+def brake(plan: Plan, limit: int | None) -> Plan:
+    """Hold back all deletes of a plan that has more of them than the limit. Pure."""
+    count = len(plan.deletes)
+    if limit is None or count <= limit:
+        return plan
+    line = (
+        f"Refused to delete {count} schedules, which is more than MAX_DELETIONS={limit}: none is"
+        f' deleted; if they are to go, invoke the function once with {{"max_deletions": {count}}}'
+    )
+    return replace(plan, deletes=(), failures=(*plan.failures, line), failed=plan.failed + count)
 
 
 def _create(wanted: Schedule, group_name: str) -> Change:
@@ -429,6 +468,7 @@ def _request(base: Mapping[str, Any], wanted: Schedule, group_name: str) -> dict
         "Name": wanted.name,
         "ScheduleExpression": wanted.cron,
         "ScheduleExpressionTimezone": wanted.timezone,
+        **({"State": wanted.state} if wanted.state else {}),
         "Description": wanted.description,
         "Target": {**base["Target"], **target},
     }
@@ -450,7 +490,7 @@ class ScheduleGroup:
         self._client = client
         self.name = settings.schedule_group_name
         self._prefix = settings.prefix
-        self._clock = clock
+        self.clock = clock
 
     def list_dates(self) -> dict[str, datetime]:
         """Return when our schedules were last modified, by name; a missing group has none.
@@ -468,7 +508,7 @@ class ScheduleGroup:
                 first = False
                 dates.update((s["Name"], s["LastModificationDate"]) for s in page["Schedules"])
                 if "NextToken" in page:
-                    self._clock.check()
+                    self.clock.check()
         except (ClientError, BotoCoreError) as error:
             if not (first and code(error) == NOT_FOUND):
                 raise CannotReconcileError(
@@ -496,7 +536,7 @@ class ScheduleGroup:
                 self._create()
 
     def _create(self) -> None:
-        self._clock.check()
+        self.clock.check()
         try:
             self._client.create_schedule_group(Name=self.name)
         except ClientError as error:
@@ -539,8 +579,8 @@ class ScheduleGroup:
                 if code(error) != CONFLICT:
                     raise
                 jittered = pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
-                self._clock.check(jittered)
-                self._clock.sleep(jittered)
+                self.clock.check(jittered)
+                self.clock.sleep(jittered)
             else:
                 return
         call(**change.request)
@@ -580,37 +620,18 @@ def run_all(
 # --- Applying
 
 
-def reconcile(
-    client: EventBridgeSchedulerClient,
-    settings: Settings,
-    queries: Mapping[str, object],
-    clock: Clock,
-    memory: dict[str, ExistingSchedule],
-) -> dict[str, int]:
-    """Make the schedules match the queries and return the four counters.
-
-    `memory` holds what was read before with the same settings, and is brought up to date.
-    Raises CannotReconcileError, before any write, when the existing schedules cannot be listed.
-    """
-    desired, unusable = desired_state(queries, settings)
-    group = ScheduleGroup(client, settings, clock)
-    existing = read_existing(group, desired.keys(), clock, memory)
-    plan = plan_changes(desired, unusable, existing, settings.schedule_group_name)
-    return apply_plan(group, plan, clock)
-
-
-def apply_plan(group: ScheduleGroup, plan: Plan, clock: Clock) -> dict[str, int]:
+def apply_plan(group: ScheduleGroup, plan: Plan) -> dict[str, int]:
     """Carry out the plan and count: every change and failure in it ends in exactly one counter.
 
     Only a create that another run has just done is in none. Deletes start when every create and
     update has ended.
     """
-    results = {"created": 0, "updated": 0, "deleted": 0, "failed": len(plan.failures)}
+    results = {"created": 0, "updated": 0, "deleted": 0, "failed": plan.failed}
     for failure in plan.failures:
         logger.error("%s", failure)
     for change in (*plan.writes, *plan.deletes):
         logger.info("%s", change.line)
-    obstacle = _obstacle_to_creates(group, plan, clock)
+    obstacle = _obstacle_to_creates(group, plan)
 
     def write(change: Change) -> Outcome:
         blocked = obstacle and change.action == "create"
@@ -618,7 +639,7 @@ def apply_plan(group: ScheduleGroup, plan: Plan, clock: Clock) -> dict[str, int]
 
     undone = plan.unread
     for changes in (plan.writes, plan.deletes):
-        outcomes = run_all(write, changes, clock)
+        outcomes = run_all(write, changes, group.clock)
         undone += len(changes) - len(outcomes)
         for _, outcome in outcomes:
             _record(outcome, results)
@@ -632,11 +653,28 @@ def apply_plan(group: ScheduleGroup, plan: Plan, clock: Clock) -> dict[str, int]
     return results
 
 
-def _obstacle_to_creates(group: ScheduleGroup, plan: Plan, clock: Clock) -> str:
+def preview_plan(_: ScheduleGroup, plan: Plan) -> dict[str, Any]:
+    """Return the counters that applying would end in, and the lines that it would log."""
+    changes = [*plan.writes, *plan.deletes]
+    lines = [*plan.failures, *(change.line for change in changes)]
+    for line in lines:
+        logger.info("%s", line)
+    counts = Counter(change.action for change in changes)
+    more = [f"and {len(lines) - MAX_CHANGES} more"] if len(lines) > MAX_CHANGES else []
+    return {
+        "created": counts["create"],
+        "updated": counts["update"],
+        "deleted": counts["delete"],
+        "failed": plan.failed + plan.unread,
+        "changes": lines[:MAX_CHANGES] + more,
+    }
+
+
+def _obstacle_to_creates(group: ScheduleGroup, plan: Plan) -> str:
     """Make the group if creates need it; out of time is no obstacle, for then no create starts."""
     needed = not plan.group_exists and any(change.action == "create" for change in plan.writes)
     try:
-        run_all(lambda _: group.ensure_exists(), [None] if needed else [], clock)
+        run_all(lambda _: group.ensure_exists(), [None] if needed else [], group.clock)
     except Exception as error:  # noqa: BLE001 - updates and deletes must go on
         return f"schedule group {group.name} cannot be created: {describe(error)}"
     return ""
@@ -647,3 +685,21 @@ def _record(outcome: Outcome, results: dict[str, int]) -> None:
         results[outcome.counter] += 1
     if outcome.message:
         logger.log(logging.ERROR if outcome.counter else logging.WARNING, "%s", outcome.message)
+
+
+def reconcile(
+    group: ScheduleGroup,
+    settings: Settings,
+    queries: Mapping[str, object],
+    memory: dict[str, ExistingSchedule],
+    carry_out: Callable[[ScheduleGroup, Plan], dict[str, Any]] = apply_plan,
+) -> dict[str, Any]:
+    """Make the schedules match the queries, or tell what that would be, and return the counters.
+
+    `memory` holds what was read before with the same settings, and is brought up to date.
+    Raises CannotReconcileError, before any write, when the existing schedules cannot be listed.
+    """
+    desired, unusable = desired_state(queries, settings)
+    existing = read_existing(group, desired.keys(), memory)
+    plan = plan_changes(desired, unusable, existing, settings.schedule_group_name)
+    return carry_out(group, brake(plan, settings.max_deletions))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from athena_schedule_manager.index import parse_config, scheduler_client
-from athena_schedule_manager.schedule_manager import Clock, reconcile
+from athena_schedule_manager.schedule_manager import Clock, ScheduleGroup, reconcile
 from tests.model_server import RemoteScheduler, model_server
 from tests.support import (
     CRON,
@@ -82,8 +82,8 @@ def schedule(name: str) -> dict[str, Any]:
 
 def run(body: bytes, memory: dict[str, ExistingSchedule]) -> dict[str, int]:
     """Do what an invocation does when it has fetched."""
-    clock = Clock(lambda: 3600.0)
-    return reconcile(scheduler_client(), SETTINGS, parse_config(body), clock, memory)
+    group = ScheduleGroup(scheduler_client(), SETTINGS, Clock(lambda: 3600.0))
+    return reconcile(group, SETTINGS, parse_config(body), memory)
 
 
 def names() -> list[str]:

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from athena_schedule_manager.index import scheduler_client
-from athena_schedule_manager.schedule_manager import Clock, reconcile
+from athena_schedule_manager.schedule_manager import Clock, ScheduleGroup, reconcile
 from tests.support import SETTINGS, clean_environment
 
 
@@ -14,4 +14,5 @@ def run(endpoint: str, queries: dict[str, Any]) -> dict[str, int]:
     """Reconcile once; importable, so that a process can be made of it."""
     clean_environment(os.environ)
     os.environ["AWS_ENDPOINT_URL"] = endpoint
-    return reconcile(scheduler_client(), SETTINGS, queries, Clock(lambda: 60.0), {})
+    group = ScheduleGroup(scheduler_client(), SETTINGS, Clock(lambda: 60.0))
+    return reconcile(group, SETTINGS, queries, {})

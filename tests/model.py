@@ -15,6 +15,7 @@ import time
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from zoneinfo import available_timezones
 
 import boto3
 
@@ -50,6 +51,9 @@ class ServiceError(Exception):
         """Take what goes over the wire."""
         super().__init__(message)
         self.code, self.http_status = code, http_status
+
+
+ZONES = available_timezones()
 
 
 @functools.cache
@@ -229,5 +233,7 @@ def _text_problems(shape: Any, value: str, path: str) -> Iterator[str]:
         yield f"{path} does not match {pattern}"
     if shape.enum and value not in shape.enum:
         yield f"{path} is none of {shape.enum}"
+    if shape.name == "ScheduleExpressionTimezone" and value not in ZONES:
+        yield f"Invalid timezone {value}."
     if shape.name == "ScheduleExpression" and not EXPRESSION.fullmatch(value):
         yield f"Invalid Schedule Expression {value}."

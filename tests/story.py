@@ -21,24 +21,43 @@ from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.support import GROUP, GitHost, clean_environment, document, settings_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
 REPORT = {"schedule": "cron(0 2 * * ? *)", "type": "export", "query": "SELECT 1"}
 ALERT = {"schedule": "rate(6 hours)", "description": "Many refusals", "type": "alerts"}
+WEEKLY = {"schedule": "cron(0 7 ? * MON *)", "timezone": "Europe/Rome", "type": "export"}
+MAX_DELETIONS = 1
 
-STORY: list[tuple[str, dict[str, Any]]] = [
-    ("Two queries are added", {"daily-report": REPORT, "refusals-alert": ALERT}),
-    ("Nothing has changed", {"daily-report": REPORT, "refusals-alert": ALERT}),
+STORY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (
-        "The cron of one is changed, the other's is broken by a typo",
+        "Three queries are added",
+        {"daily-report": REPORT, "refusals-alert": ALERT, "weekly-report": WEEKLY},
+        {},
+    ),
+    (
+        "Nothing has changed",
+        {"daily-report": REPORT, "refusals-alert": ALERT, "weekly-report": WEEKLY},
+        {},
+    ),
+    (
+        "The cron of one is changed, one is paused, and another's is broken by a typo",
         {
             "daily-report": REPORT | {"schedule": "cron(0 3 * * ? *)"},
             "refusals-alert": ALERT | {"schedule": "cron(0 6 * * *)"},
+            "weekly-report": WEEKLY | {"enabled": False},
         },
+        {},
     ),
-    ("The typo is mended, and the report removed", {"refusals-alert": ALERT}),
+    (
+        "The typo is mended, and the daily report removed",
+        {"refusals-alert": ALERT, "weekly-report": WEEKLY},
+        {},
+    ),
+    ("A dry run: what would come of an empty document?", {}, {"dry_run": True}),
+    ("It is published all the same, and the brake on deletes holds", {}, {}),
+    ("That was meant: the brake is lifted for one run", {}, {"max_deletions": 2}),
 ]
 
 
@@ -59,10 +78,11 @@ def main(arguments: list[str]) -> int:
 
 
 def play(git_host: GitHost) -> int:
-    """Play the specification's story."""
-    for number, (title, queries) in enumerate(STORY, 1):
+    """Play the specification's story, and more of it."""
+    os.environ["MAX_DELETIONS"] = str(MAX_DELETIONS)
+    for number, (title, queries, event) in enumerate(STORY, 1):
         os.environ["CONFIG_GIT_URL"] = git_host.publish({"queries": queries})
-        run(f"{number}. {title}", f"run-{number}")
+        run(f"{number}. {title}", f"run-{number}", event)
     return 0
 
 
@@ -84,11 +104,13 @@ def play_file(git_host: GitHost, path: Path) -> int:
     return 0
 
 
-def run(title: str, request_id: str) -> dict[str, int]:
-    """Invoke the handler; its log lines appear between the title and the counters."""
+def run(title: str, request_id: str, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Invoke the handler; its log lines appear between the title and what it returns."""
     print(f"\n=== {title}\n")
-    results = handler({}, SimpleNamespace(aws_request_id=request_id))
-    print(f"\nreturned {json.dumps(results)}\n")
+    if event:
+        print(f"invoked with {json.dumps(event)}")
+    results = handler(event, SimpleNamespace(aws_request_id=request_id))
+    print(f"\nreturned {json.dumps(results, indent=2 if 'changes' in results else None)}\n")
     print(table(boto3.client("scheduler")))
     return results
 

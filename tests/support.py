@@ -314,8 +314,11 @@ class World:
     pauses: list[float] = field(default_factory=list)
 
     def run(
-        self, queries: object = None, left: Callable[[], float] = lambda: 240.0
-    ) -> dict[str, int]:
+        self,
+        queries: object = None,
+        left: Callable[[], float] = lambda: 240.0,
+        event: Mapping[str, object] | None = None,
+    ) -> dict[str, Any]:
         """Invoke the handler, with a document of these queries unless None."""
         if queries is not None:
             self.git_host.publish({"queries": queries})
@@ -324,7 +327,7 @@ class World:
         context = SimpleNamespace(
             aws_request_id="request-id", get_remaining_time_in_millis=lambda: int(left() * 1000)
         )
-        return handler({}, context)
+        return handler(event or {}, context)
 
     def create_group(self, name: str = GROUP) -> None:
         """Make a schedule group by hand; never one that exists, for moto would empty it."""

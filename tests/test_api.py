@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from athena_schedule_manager.schedule_manager import CannotReconcileError, Clock, reconcile
+from athena_schedule_manager.schedule_manager import (
+    CannotReconcileError,
+    Clock,
+    ScheduleGroup,
+    reconcile,
+)
 from tests.support import (
     CRON,
     GROUP,
@@ -453,7 +458,10 @@ def test_an_error_is_known_by_its_code(
     """Not by the class that botocore makes for it, lazily and in whatever thread comes first."""
     client: Any = FakeClient(**codes)
     clock = Clock(lambda: 60.0)
-    assert reconcile(client, SETTINGS, queries, clock, {}) == NOTHING_DONE | results
+    assert (
+        reconcile(ScheduleGroup(client, SETTINGS, clock), SETTINGS, queries, {})
+        == NOTHING_DONE | results
+    )
 
 
 def test_a_group_that_fails_in_an_unforeseen_way_stops_only_creates(world: World) -> None:

@@ -181,6 +181,7 @@ def test_a_query_becomes_a_schedule_with_all_owned_fields() -> None:
             name=NAME,
             cron=CRON,
             timezone="UTC",
+            state=None,
             description="Daily",
             target=EXECUTOR_ARN,
             role=ROLE_ARN,
@@ -229,6 +230,43 @@ def test_descriptions(query: dict[str, Any], description: str) -> None:
     """A fixed default for none, and the service's limit."""
     desired, _ = desired_state({"daily-report": {"schedule": CRON, **query}}, SETTINGS)
     assert desired[NAME].description == description
+
+
+@pytest.mark.parametrize(
+    ("query", "timezone", "state"),
+    [
+        pytest.param({}, "UTC", None, id="absent"),
+        pytest.param({"timezone": "Europe/Rome"}, "Europe/Rome", None, id="timezone"),
+        pytest.param({"timezone": "Mars/Olympus"}, "Mars/Olympus", None, id="AWS judges"),
+        pytest.param({"enabled": True}, "UTC", "ENABLED", id="enabled"),
+        pytest.param({"enabled": False}, "UTC", "DISABLED", id="paused"),
+    ],
+)
+def test_time_zone_and_pause(query: dict[str, Any], timezone: str, state: str | None) -> None:
+    """UTC and the operator's state, unless the query says otherwise."""
+    desired, _ = desired_state({"daily-report": {"schedule": CRON, **query}}, SETTINGS)
+    assert (desired[NAME].timezone, desired[NAME].state) == (timezone, state)
+
+
+@pytest.mark.parametrize("value", [None, 5, "", " ", [], {}, True], ids=repr)
+def test_a_time_zone_that_is_none_makes_the_query_unusable(value: object) -> None:
+    """A wrong type or an empty string."""
+    desired, unusable = desired_state({"a": {"schedule": CRON, "timezone": value}}, SETTINGS)
+    assert (
+        desired,
+        f"its timezone must be an IANA name such as 'Europe/Rome', not {value!r}"
+        in unusable["pn-a"],
+    ) == ({}, True)
+
+
+@pytest.mark.parametrize("value", [None, 0, 1, "", "true", [], {}], ids=repr)
+def test_an_enabled_that_is_neither_true_nor_false_makes_the_query_unusable(value: object) -> None:
+    """Nothing is guessed."""
+    desired, unusable = desired_state({"a": {"schedule": CRON, "enabled": value}}, SETTINGS)
+    assert (desired, f"its enabled must be true or false, not {value!r}" in unusable["pn-a"]) == (
+        {},
+        True,
+    )
 
 
 @pytest.mark.parametrize(

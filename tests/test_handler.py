@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,9 +44,11 @@ def test_defaults_of_the_settings() -> None:
 
 def test_every_setting_is_read_and_stripped() -> None:
     """A newline at the end of a pasted value is not part of it."""
-    names = [*REQUIRED, "SCHEDULE_GROUP_NAME", "PROJECT_NAME"]
-    settings = read_settings({name: f" {name.lower()}-value\n" for name in names})
-    assert settings == Settings(*(f"{name.lower()}-value" for name in names))
+    texts = [f.name for f in fields(Settings) if f.name != "max_deletions"]
+    environment = {name.upper(): f" {name}-value\n" for name in texts}
+    settings = read_settings(environment | {"MAX_DELETIONS": " 20\n"})
+    values: dict[str, Any] = {name: f"{name}-value" for name in texts}
+    assert settings == Settings(**values, max_deletions=20)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\n"])

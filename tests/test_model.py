@@ -91,6 +91,7 @@ def test_an_update_resets_what_it_leaves_out(strict_world: World) -> None:
         {"ScheduleExpression": f"{CRON}{' ' * 256}"},
         {"Description": "x" * 513},
         {"State": "PAUSED"},
+        {"ScheduleExpressionTimezone": "Mars/Olympus"},
         {"FlexibleTimeWindow": {"Mode": "SOMETIMES"}},
         {"Target": {"Arn": EXECUTOR_ARN, "RoleArn": "no role"}},
     ],

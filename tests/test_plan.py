@@ -137,6 +137,51 @@ def test_a_difference_elsewhere_or_in_spelling_is_none(fields: dict[str, Any]) -
     assert lines(plan_of({"daily-report": QUERY}, existing(live_with(**fields)))) == []
 
 
+@pytest.mark.parametrize(
+    ("query", "fields", "difference"),
+    [
+        ({"enabled": False}, {"State": "ENABLED"}, "state: ENABLED → DISABLED"),
+        ({"enabled": True}, {"State": "DISABLED"}, "state: DISABLED → ENABLED"),
+        ({"enabled": True}, {"State": "ENABLED"}, ""),
+        ({"enabled": False}, {"State": "DISABLED"}, ""),
+        ({}, {"State": "DISABLED"}, ""),
+        ({"timezone": "Europe/Rome"}, {}, "timezone: UTC → Europe/Rome"),
+        ({"timezone": "Europe/Rome"}, {"ScheduleExpressionTimezone": "Europe/Rome"}, ""),
+    ],
+    ids=repr,
+)
+def test_a_time_zone_or_a_pause_that_differs_is_an_update(
+    query: dict[str, Any], fields: dict[str, Any], difference: str
+) -> None:
+    """And one that is not asked for is the operator's."""
+    plan = plan_of({"daily-report": QUERY | query}, existing(live_with(**fields)))
+    assert lines(plan) == ([f"UPDATE: {NAME} ({difference})"] if difference else [])
+
+
+def test_an_update_for_another_reason_sends_the_state_that_is_wanted_or_live() -> None:
+    """UpdateSchedule without a state would enable the schedule."""
+    for query, live, state in (
+        ({}, "DISABLED", "DISABLED"),
+        ({}, "ENABLED", "ENABLED"),
+        ({"enabled": True}, "DISABLED", "ENABLED"),
+        ({"enabled": False}, "ENABLED", "DISABLED"),
+    ):
+        response = live_with(ScheduleExpression=OTHER_CRON, State=live)
+        [update] = plan_of({"daily-report": QUERY | query}, existing(response)).writes
+        assert update.request["State"] == state
+
+
+def test_a_create_sends_the_state_only_where_it_is_asked_for() -> None:
+    """Paused from the start, or as the service has it: enabled."""
+    for query, state in (
+        ({}, None),
+        ({"enabled": True}, "ENABLED"),
+        ({"enabled": False}, "DISABLED"),
+    ):
+        [create] = plan_of({"daily-report": QUERY | query}, existing()).writes
+        assert create.request.get("State") == state
+
+
 def test_all_differences_stand_in_one_line_in_a_fixed_order() -> None:
     """Cron first, as the specification's line has it."""
     response = live_with(
@@ -262,4 +307,4 @@ def test_whether_the_group_exists_is_known_from_a_listing_that_returned_somethin
 
 def test_two_empty_states_have_no_difference() -> None:
     """Nothing comes of nothing."""
-    assert plan_of({}, existing()) == Plan((), (), (), unread=0, group_exists=False)
+    assert plan_of({}, existing()) == Plan((), (), (), failed=0, unread=0, group_exists=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from athena_schedule_manager import index
-from athena_schedule_manager.schedule_manager import Clock, reconcile
+from athena_schedule_manager.schedule_manager import Clock, ScheduleGroup, reconcile
 from tests import bystander
 from tests.conftest import TRIED
 from tests.model_server import RemoteScheduler, model_server
@@ -122,8 +122,8 @@ def test_two_runs_from_threads_make_one_state(remote: RemoteScheduler) -> None:
     memory: dict[str, Any] = {}
 
     def run(_: int) -> dict[str, int]:
-        clock = Clock(lambda: 60.0)
-        return reconcile(index.scheduler_client(), SETTINGS, NEW, clock, memory)
+        group = ScheduleGroup(index.scheduler_client(), SETTINGS, Clock(lambda: 60.0))
+        return reconcile(group, SETTINGS, NEW, memory)
 
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(run, range(2)))

@@ -127,7 +127,7 @@ def test_the_readme_uses_only_targets_that_there_are() -> None:
 def test_the_readme_has_every_variable_with_its_default(setting: object) -> None:
     """As the code has it."""
     name, default = getattr(setting, "name", ""), getattr(setting, "default", None)
-    expected = "required" if default is MISSING else f"`{default}`"
+    expected = "required" if default is MISSING else f"`{default}`" if default else "none"
     assert re.search(rf"^\| `{name.upper()}` \|[^|]*\| {expected} \|$", README, re.MULTILINE)
 
 
@@ -155,6 +155,8 @@ def test_the_readme_has_the_exact_messages() -> None:
         "holds no 40-digit commit SHA",
         "cannot be created: ",
         "Unexpected error: ",
+        "Refused to delete ",
+        "MAX_DELETIONS must be a whole number, ",
     ):
         assert message in sources, message
         for action in ("create", "update", "delete"):

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import logging
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ from athena_schedule_manager.schedule_manager import (
     DEFAULT_DESCRIPTION,
     CannotReconcileError,
     Clock,
+    ScheduleGroup,
+    apply_plan,
+    preview_plan,
     reconcile,
 )
 from tests.conftest import TRIED
@@ -40,11 +44,11 @@ from tests.support import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from athena_schedule_manager.schedule_manager import ExistingSchedule
+    from athena_schedule_manager.schedule_manager import ExistingSchedule, Plan
 
 IDS = ["a", "b", "c", "d", "e", "f.g_H-1"]
 REFUSED_BY_AWS = "cron(0 2 ? * MON#6 *)"
@@ -56,14 +60,23 @@ BROKEN: list[Any] = [
     {"schedule": " "},
     {"schedule": "cron(0 2 * * * *)"},
     {"schedule": CRON, "description": 5},
+    {"schedule": CRON, "timezone": ""},
+    {"schedule": CRON, "enabled": "yes"},
+]
+REFUSED: list[Any] = [
+    {"schedule": REFUSED_BY_AWS},
+    {"schedule": CRON, "timezone": "Mars/Olympus", "enabled": False},
 ]
 
 expressions = st.sampled_from([CRON, OTHER_CRON, "rate(5 minutes)", "at(2030-01-01T00:00:00)"])
 descriptions = st.sampled_from([None, "", "Daily", "x" * 600])
-good_queries = st.fixed_dictionaries({"schedule": expressions, "description": descriptions})
+good_queries = st.fixed_dictionaries(
+    {"schedule": expressions, "description": descriptions},
+    optional={"timezone": st.sampled_from(["UTC", "Europe/Rome"]), "enabled": st.booleans()},
+)
 queries = st.dictionaries(
     st.sampled_from([*IDS, "", "a b"]),
-    st.one_of(good_queries, good_queries, st.sampled_from([*BROKEN, {"schedule": REFUSED_BY_AWS}])),
+    st.one_of(good_queries, good_queries, st.sampled_from([*BROKEN, *REFUSED])),
 )
 # what somebody may have set by hand, in our fields and in the operator's
 live_fields = st.fixed_dictionaries(
@@ -151,9 +164,15 @@ class Reconciler:
         self.faults = Faults(self.client, Scheduler())
 
     def begin(
-        self, lives: dict[str, Any], planned: dict[tuple[str, str], list[str]], *, group: bool
+        self,
+        lives: dict[str, Any],
+        planned: dict[tuple[str, str], list[str]],
+        *,
+        group: bool,
+        limit: int | None,
     ) -> None:
         """Begin a new world: no two changes in it have the same date."""
+        self.limit = limit
         seconds = itertools.count(1)
         self.scheduler = self.faults.scheduler = Scheduler(lambda: float(next(seconds)))
         self.memory: dict[str, ExistingSchedule] = {}
@@ -193,7 +212,12 @@ class Reconciler:
             raise ConnectionClosedError(endpoint_url="https://scheduler.test")
         return error_response(*ERRORS[kind])
 
-    def run(self, queries: dict[str, Any], calls: int | None = None) -> dict[str, int] | None:
+    def run(
+        self,
+        queries: dict[str, Any],
+        calls: int | None = None,
+        carry_out: Callable[[ScheduleGroup, Plan], dict[str, Any]] = apply_plan,
+    ) -> dict[str, Any] | None:
         """Run once, with time for so many calls; None if it raises what it may raise."""
         self.faults.calls.clear()
         self.log.lines.clear()
@@ -203,7 +227,9 @@ class Reconciler:
 
         clock = Clock(left, now=lambda: 1e9, sleep=lambda _: None)
         try:
-            return reconcile(self.client, SETTINGS, queries, clock, self.memory)
+            group = ScheduleGroup(self.client, SETTINGS, clock)
+            limited = replace(SETTINGS, max_deletions=self.limit)
+            return reconcile(group, limited, queries, self.memory, carry_out)
         except CannotReconcileError:
             return None
 
@@ -234,6 +260,9 @@ def reconciler() -> Iterator[Reconciler]:
         yield made
 
 
+STATES = {True: "ENABLED", False: "DISABLED"}
+
+
 def input_of(name: str) -> str:
     """Return the input that the executor expects."""
     return json.dumps({"query_id": name.removeprefix("pn-")})
@@ -243,16 +272,23 @@ def fate(query_id: str, query: Any) -> str:
     """Return what a query is, told in another way than the code does."""
     if query_id in {"", "a b"} or query in BROKEN:
         return "broken"
-    return "refused" if query == {"schedule": REFUSED_BY_AWS} else "good"
+    return "refused" if query in REFUSED else "good"
 
 
-def wanted(before: dict[str, Any], queries: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def obsolete(before: dict[str, Any], queries: dict[str, Any]) -> list[str]:
+    """Return the keys of the schedules that have no query."""
+    prefix = f"{GROUP}/pn-"
+    return [key for key in before if key.startswith(prefix) and key[len(prefix) :] not in queries]
+
+
+def wanted(
+    before: dict[str, Any], queries: dict[str, Any], limit: int | None
+) -> dict[str, dict[str, Any]]:
     """Return the state that must come of a state and a configuration, without any date."""
-    state = {}
-    for key, schedule in before.items():
-        query_id = key.removeprefix(f"{GROUP}/pn-")
-        if query_id == key or query_id in queries:  # foreign, or not to be deleted
-            state[key] = dict(schedule)
+    gone = obsolete(before, queries)
+    if limit is not None and len(gone) > limit:
+        gone = []
+    state = {key: dict(schedule) for key, schedule in before.items() if key not in gone}
     for query_id, query in queries.items():
         if fate(query_id, query) == "good":
             key = f"{GROUP}/pn-{query_id}"
@@ -260,7 +296,8 @@ def wanted(before: dict[str, Any], queries: dict[str, Any]) -> dict[str, dict[st
             target = {"Arn": EXECUTOR_ARN, "RoleArn": ROLE_ARN, "Input": input_of(query_id)}
             state[key] = old | {
                 "ScheduleExpression": query["schedule"],
-                "ScheduleExpressionTimezone": "UTC",
+                "ScheduleExpressionTimezone": query.get("timezone", "UTC"),
+                "State": STATES.get(query.get("enabled"), old["State"]),
                 "Description": (query["description"] or DEFAULT_DESCRIPTION)[:512],
                 "Target": old.get("Target", {}) | target,
             }
@@ -293,7 +330,8 @@ def check_run(
     races = log.count("WARNING", "Schedule ")
     planned = log.count("INFO", "CREATE", "UPDATE", "DELETE")
     done = results["created"] + results["updated"] + results["deleted"]
-    assert results["failed"] == errors + undone
+    held = sum(int(m.split()[3]) - 1 for _, m in log.lines if m.startswith("Refused to delete"))
+    assert results["failed"] == errors + undone + held
     assert 0 <= planned - done - races - write_errors <= undone
     assert results["created"] <= log.count("INFO", "CREATE")
     assert results["updated"] <= log.count("INFO", "UPDATE")
@@ -308,7 +346,8 @@ def check_harmless(queries: dict[str, Any], before: dict[str, Any], after: dict[
         if query_id == key or (query_id in queries and fate(query_id, queries[query_id]) != "good"):
             assert after[key] == schedule
         elif key in after:
-            for name in OPERATORS:
+            asked = isinstance(queries.get(query_id), dict) and "enabled" in queries[query_id]
+            for name in OPERATORS if not asked else OPERATORS[1:]:
                 assert after[key].get(name) == schedule.get(name)
             for name in ("RetryPolicy", "DeadLetterConfig"):
                 assert after[key]["Target"].get(name) == schedule["Target"].get(name)
@@ -321,12 +360,29 @@ def check_harmless(queries: dict[str, Any], before: dict[str, Any], after: dict[
         )
 
 
+def check_prediction(reconciler: Reconciler, queries: dict[str, Any]) -> None:
+    """Check that a dry run changes nothing, and predicts the run that follows but for AWS's no."""
+    before = reconciler.live()
+    predicted = reconciler.run(queries, carry_out=preview_plan)
+    assert reconciler.live() == before
+    results = reconciler.run(queries)
+    assert predicted is not None
+    assert results is not None
+    lines = predicted.pop("changes")
+    logged = [m for level, m in reconciler.log.lines if level == "ERROR" or m[:6] in ACTIONS]
+    if not any(fate(query_id, query) == "refused" for query_id, query in queries.items()):
+        assert (results, logged) == (predicted, lines)
+    assert sum(results.values()) == sum(predicted.values())
+
+
+ACTIONS = {"CREATE", "UPDATE", "DELETE"}
 WORLD = {
     "queries": queries | st.just({}),
     "lives": lives,
     "planned": faults,
     "group": st.booleans(),
     "calls": st.none() | st.integers(0, 12),
+    "limit": st.none() | st.integers(0, 2),
 }
 RULES = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -338,10 +394,11 @@ def live_through(  # noqa: PLR0913, PLR0917 - a world has many sides
     planned: dict[tuple[str, str], list[str]],
     group: bool,  # noqa: FBT001 - drawn, not passed
     calls: int | None,
+    limit: int | None,
 ) -> None:
     """Run once with faults and little time, then without, and check all that must hold."""
     TRIED["worlds"] += 1
-    reconciler.begin(lives, planned, group=group)
+    reconciler.begin(lives, planned, group=group, limit=limit)
     before = reconciler.live()
     results = reconciler.run(queries, calls)
     after = reconciler.live()
@@ -352,15 +409,16 @@ def live_through(  # noqa: PLR0913, PLR0917 - a world has many sides
         check_run(results, reconciler.log, before, after)
         check_harmless(queries, before, after)
     reconciler.faults.rules.clear()
-    for _ in range(2):
-        reconciler.run(queries)
+    check_prediction(reconciler, queries)
+    reconciler.run(queries)
     healed = reconciler.live()
-    expected = wanted(before, queries)
+    expected = wanted(before, queries, limit)
     assert healed.keys() == expected.keys()
     assert [key for key in healed if not same(key, healed[key], expected[key])] == []
     last = reconciler.run(queries)
-    failed = [query_id for query_id, query in queries.items() if fate(query_id, query) != "good"]
-    assert last == {"created": 0, "updated": 0, "deleted": 0, "failed": len(failed)}
+    failed = sum(fate(query_id, query) != "good" for query_id, query in queries.items())
+    failed += len(obsolete(healed, queries))
+    assert last == {"created": 0, "updated": 0, "deleted": 0, "failed": failed}
     assert reconciler.live() == healed
 
 

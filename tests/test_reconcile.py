@@ -109,6 +109,29 @@ def test_an_update_keeps_what_the_operator_set(world: World, fields: dict[str, A
     assert world.run() == NOTHING_DONE
 
 
+def test_pausing_and_resuming_by_the_configuration(world: World) -> None:
+    """Without `enabled` the state is the operator's again, so a pause stays when it is removed."""
+    paused = {"daily-report": {"schedule": CRON, "enabled": False}}
+    resumed = {"daily-report": {"schedule": CRON, "enabled": True}}
+    states = []
+    for queries in (QUERIES, paused, QUERIES, resumed, QUERIES):
+        world.run(queries)
+        assert world.run() == NOTHING_DONE
+        states.append(world.live()[f"{GROUP}/{NAME}"]["State"])
+    assert states == ["ENABLED", "DISABLED", "DISABLED", "ENABLED", "ENABLED"]
+
+
+def test_a_time_zone_is_set_and_taken_back(world: World) -> None:
+    """Absent means UTC."""
+    rome = {"daily-report": {"schedule": CRON, "timezone": "Europe/Rome"}}
+    zones = []
+    for queries in (rome, QUERIES, rome):
+        world.run(queries)
+        assert world.run() == NOTHING_DONE
+        zones.append(world.live()[f"{GROUP}/{NAME}"]["ScheduleExpressionTimezone"])
+    assert zones == ["Europe/Rome", "UTC", "Europe/Rome"]
+
+
 def test_what_the_operator_set_is_no_drift(world: World) -> None:
     """Nothing is written for it."""
     for number, fields in enumerate(OPERATORS_FIELDS):

@@ -108,7 +108,7 @@ def test_limits_are_the_models(model: Any) -> None:
 
 def test_the_owned_fields_are_the_words_of_an_update_line() -> None:
     """In the order in which the line names them."""
-    words = ["name", "cron", "timezone", "description", "target", "role", "input"]
+    words = ["name", "cron", "timezone", "state", "description", "target", "role", "input"]
     assert [field.name for field in fields(Schedule)] == words
 
 

@@ -46,7 +46,8 @@ def statements(resources: Any, role: str) -> dict[str, dict[str, Any]]:
     """Return the statements of a role by their first action."""
     found = {}
     for policy in resources[role]["Properties"]["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
+        for written in policy["PolicyDocument"]["Statement"]:
+            statement = written["Fn::If"][1] if "Fn::If" in written else written
             actions = statement["Action"]
             actions = [actions] if isinstance(actions, str) else actions
             found[actions[0]] = statement | {"Action": actions}
@@ -96,7 +97,7 @@ def test_the_trigger_is_a_rule_and_no_schedule(resources: Any) -> None:
 
 
 def test_the_environment_is_the_settings(function: Any) -> None:
-    """The same names, and the same defaults."""
+    """The same names, and the same defaults, but for the brake, which the template puts on."""
     variables = function["Environment"]["Variables"]
     defaults = {setting.name.upper(): setting.default for setting in fields(Settings)}
     assert variables.keys() == defaults.keys()
@@ -104,6 +105,8 @@ def test_the_environment_is_the_settings(function: Any) -> None:
     assert parameters["ProjectName"]["Default"] == defaults["PROJECT_NAME"]
     group = transformed()["Resources"]["ScheduleGroup"]["Properties"]["Name"]["Fn::Sub"]
     assert group.replace("${ProjectName}", "pn") == defaults["SCHEDULE_GROUP_NAME"]
+    assert parameters["MaxDeletions"]["Default"] == "20"
+    assert parameters["ConfigGitTokenSecretArn"]["Default"] == ""
     assert variables["SCHEDULE_ROLE_ARN"] == {"Fn::GetAtt": ["SchedulerExecutionRole", "Arn"]}
     made = {"Fn::If": ["MakesGroup", {"Ref": "ScheduleGroup"}, _EXISTING]}
     assert variables["SCHEDULE_GROUP_NAME"] == made
@@ -118,7 +121,10 @@ def test_the_manager_may_call_what_the_code_calls_and_nothing_else(resources: An
     granted = statements(resources, "ManagerRole")
     actions = {action for statement in granted.values() for action in statement["Action"]}
     logs = {"logs:CreateLogStream", "logs:PutLogEvents"}
-    assert actions == made | {"iam:PassRole"} | logs
+    assert "secrets.get_secret_value(" in Path(index.__file__).read_text("utf-8")
+    assert actions == made | {"iam:PassRole", "secretsmanager:GetSecretValue"} | logs
+    secret = granted["secretsmanager:GetSecretValue"]["Resource"]
+    assert secret == {"Ref": "ConfigGitTokenSecretArn"}
     assert granted["scheduler:ListSchedules"]["Resource"] == "*"
     assert arn(granted["scheduler:GetSchedule"]["Resource"]) == "schedule/${Group}/*"
     assert arn(granted["scheduler:GetScheduleGroup"]["Resource"]) == "schedule-group/${Group}"
@@ -128,6 +134,13 @@ def test_the_manager_may_call_what_the_code_calls_and_nothing_else(resources: An
     assert pass_role["Resource"] == {"Fn::GetAtt": ["SchedulerExecutionRole", "Arn"]}
     service = {"iam:PassedToService": "scheduler.amazonaws.com"}
     assert pass_role["Condition"] == {"StringEquals": service}
+
+
+def test_the_secret_is_granted_only_where_there_is_one(resources: Any) -> None:
+    """A statement without a resource would break the stack."""
+    [policy] = resources["ManagerRole"]["Properties"]["Policies"]
+    [conditional] = [s["Fn::If"] for s in policy["PolicyDocument"]["Statement"] if "Fn::If" in s]
+    assert (conditional[0], conditional[2]) == ("ReadsSecret", {"Ref": "AWS::NoValue"})
 
 
 def test_no_other_role_and_no_managed_policy(resources: Any, function: Any) -> None:
@@ -168,6 +181,7 @@ def test_every_parameter_is_used_described_and_constrained() -> None:
 
 
 EXECUTOR = "arn:aws:lambda:eu-south-1:123456789012:function:pn-Executor"
+REPOSITORY_ARN = "arn:aws:secretsmanager:eu-south-1:123456789012:secret:"
 VALUES = [
     ("ConfigGitUrl", f"https://raw.githubusercontent.com/org/repo/{SHA}/c.json", True),
     ("ConfigGitUrl", f"https://gitlab.example/api/v4/projects/1/x%2Fc.json/raw?ref={SHA}", True),
@@ -199,6 +213,14 @@ VALUES = [
     ("ReservedConcurrency", "1", True),
     ("ReservedConcurrency", "0", False),
     ("ReservedConcurrency", "-1", False),
+    ("MaxDeletions", "20", True),
+    ("MaxDeletions", "0", True),
+    ("MaxDeletions", "", True),
+    ("MaxDeletions", "-1", False),
+    ("MaxDeletions", "many", False),
+    ("ConfigGitTokenSecretArn", "", True),
+    ("ConfigGitTokenSecretArn", f"{REPOSITORY_ARN}git/token-AbCdEf", True),
+    ("ConfigGitTokenSecretArn", "my-token", False),
     ("AlarmTopicArn", "", True),
     ("AlarmTopicArn", "arn:aws:sns:eu-south-1:123456789012:alarms", True),
     ("AlarmTopicArn", "alarms", False),

@@ -1,0 +1,322 @@
+"""Dry runs, the preview of a candidate, and the brake on deletes."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from athena_schedule_manager import index
+from athena_schedule_manager.index import LineFormatter, handler
+from athena_schedule_manager.schedule_manager import CannotReconcileError
+from tests.support import (
+    CRON,
+    GROUP,
+    NAME,
+    NOTHING_DONE,
+    OTHER_CRON,
+    QUERIES,
+    SHA,
+    document,
+    messages,
+    status,
+)
+
+if TYPE_CHECKING:
+    from tests.support import World
+
+DRY = {"dry_run": True}
+MIXED: dict[str, Any] = {
+    "new": {"schedule": CRON},
+    "drifted": {"schedule": CRON},
+    "broken": {"schedule": "often"},
+}
+BROKEN_LINE = (
+    "Query 'broken' is unusable (its live schedule, if any, is kept):"
+    " its schedule 'often' is none of cron(...), rate(...) and at(...)"
+)
+
+
+def arrange(world: World) -> None:
+    """Make schedules of which one drifted, one is obsolete, and one belongs to a broken query."""
+    world.create("pn-drifted", ScheduleExpression=OTHER_CRON)
+    world.create("pn-obsolete")
+    world.create("pn-broken")
+
+
+def test_a_dry_run_returns_what_a_run_would_do_and_writes_nothing(strict_world: World) -> None:
+    """The counters, and the very lines that the log would show."""
+    arrange(strict_world)
+    before = strict_world.live()
+    assert strict_world.run(MIXED, event=DRY) == {
+        "created": 1,
+        "updated": 1,
+        "deleted": 1,
+        "failed": 1,
+        "changes": [
+            BROKEN_LINE,
+            f"UPDATE: pn-drifted (cron: {OTHER_CRON} → {CRON})",
+            f"CREATE: pn-new (cron: {CRON})",
+            "DELETE: pn-obsolete (removed from config)",
+        ],
+    }
+    assert strict_world.live() == before
+    assert set(strict_world.faults.calls) == {"ListSchedules", "GetSchedule"}
+
+
+def test_a_dry_run_predicts_the_run_that_follows(
+    strict_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Counters and lines."""
+    arrange(strict_world)
+    predicted = strict_world.run(MIXED, event=DRY)
+    caplog.clear()
+    changes = predicted.pop("changes")
+    assert strict_world.run() == predicted
+    assert changes == messages(caplog, logging.ERROR) + messages(caplog)[1:-1]
+
+
+def test_a_dry_run_makes_no_group(strict_world: World) -> None:
+    """It says what it would create in it."""
+    assert strict_world.run(QUERIES, event=DRY)["created"] == 1
+    assert strict_world.faults.calls == ["ListSchedules"]
+    assert GROUP not in {key.partition("/")[0] for key in strict_world.live()}
+
+
+def test_every_line_of_a_dry_run_is_marked_and_at_info(
+    strict_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A preview must never ring the alarm that counts ERROR lines, nor keep a heartbeat alive."""
+    arrange(strict_world)
+    strict_world.faults.error("GetSchedule", "AccessDeniedException", 403)
+    strict_world.run(MIXED, event=DRY)
+    strict_world.git_host.answer(document(b"<html>"))
+    strict_world.run(event=DRY)
+    lines = [LineFormatter("id", "").format(record) for record in caplog.records]
+    assert len(lines) > 6
+    assert [line for line in lines if line.split(" ")[2:5] != ["INFO", "DRY", "RUN"]] == []
+    caplog.clear()
+    strict_world.run(MIXED)
+    assert "DRY RUN" not in caplog.text
+    assert len(messages(caplog, logging.ERROR)) == 2
+
+
+def test_a_dry_run_without_time_counts_what_it_did_not_read(strict_world: World) -> None:
+    """As the run itself would."""
+    found = strict_world.run(QUERIES, left=lambda: 4.9, event=DRY)
+    assert found == NOTHING_DONE | {"failed": 1, "changes": []}
+
+
+@pytest.mark.parametrize(
+    ("count", "last"), [(1000, "CREATE: pn-q0999"), (1001, "and 1 more"), (1500, "and 500 more")]
+)
+def test_a_thousand_changes_are_shown_at_most(strict_world: World, count: int, last: str) -> None:
+    """An answer of a Lambda function has a limit."""
+    queries = {f"q{number:04}": {"schedule": CRON} for number in range(count)}
+    found = strict_world.run(queries, event=DRY)
+    assert found["created"] == count
+    assert len(found["changes"]) == min(count, 1001)
+    assert found["changes"][-1].startswith(last)
+
+
+@pytest.mark.parametrize(
+    ("event", "part"),
+    [
+        ({"dry_run": "yes"}, "dry_run must be true or false, not 'yes'"),
+        ({"dry_run": 1}, "dry_run must be true or false, not 1"),
+        ({"dry_run": None}, "dry_run must be true or false, not None"),
+        ({"max_deletions": "20"}, "max_deletions must be a whole number"),
+        ({"max_deletions": -1}, "max_deletions must be a whole number"),
+        ({"max_deletions": True}, "max_deletions must be a whole number"),
+        ({"max_deletions": 1.5}, "max_deletions must be a whole number"),
+        ({"max_deletions": None}, "max_deletions must be a whole number"),
+        ({"config_git_url": "https://git.example/"}, "config_git_url must be a string, and goes"),
+        ({"config_git_url": "https://git.example/", "dry_run": False}, "goes with dry_run: true"),
+        ({"config_git_url": 5, "dry_run": True}, "config_git_url must be a string"),
+        ({"config_git_url": None, "dry_run": True}, "config_git_url must be a string"),
+    ],
+    ids=repr,
+)
+def test_a_wrong_event_of_ours_is_an_error_and_does_nothing(
+    strict_world: World, caplog: pytest.LogCaptureFixture, event: dict[str, Any], part: str
+) -> None:
+    """Returned, not raised, and no ERROR line."""
+    [(key, error)] = strict_world.run(QUERIES, event=event).items()
+    assert key == "error"
+    assert part in error
+    assert messages(caplog, logging.ERROR) == []
+    assert (strict_world.git_host.paths, strict_world.faults.calls) == ([], [])
+
+
+def test_other_keys_of_an_event_are_ignored(strict_world: World) -> None:
+    """EventBridge sends many."""
+    event = {"source": "aws.events", "detail": {"dry_run": "x"}, "dry-run": 5}
+    assert strict_world.run(QUERIES, event=event) == NOTHING_DONE | {"created": 1}
+
+
+def test_an_error_of_a_dry_run_is_returned(
+    strict_world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A document that is not there or not understood, no listing, a missing setting."""
+    strict_world.git_host.answer(status(404))
+    errors = [strict_world.run(event=DRY)]
+    strict_world.git_host.answer(document(b"[]"))
+    errors.append(strict_world.run(event=DRY))
+    strict_world.git_host.publish({"queries": QUERIES})
+    strict_world.faults.error("ListSchedules", "AccessDeniedException", 403, times=1)
+    errors.append(strict_world.run(event=DRY))
+    monkeypatch.delenv("SCHEDULE_ROLE_ARN")
+    errors.append(strict_world.run(event=DRY))
+    assert [list(error) for error in errors] == [["error"]] * 4
+    starts = ["Failed to fetch", "Invalid config", "Failed to list", "Missing required"]
+    assert [error["error"].startswith(s) for error, s in zip(errors, starts, strict=True)] == [
+        True
+    ] * 4
+    assert messages(caplog, logging.ERROR) == []
+
+
+# --- A candidate
+
+
+def test_a_candidate_is_compared_instead(strict_world: World) -> None:
+    """A pull request of the configuration can show its effect before anyone publishes it."""
+    strict_world.run(QUERIES)
+    candidate = strict_world.git_host.publish({"queries": {}})
+    found = strict_world.run(event=DRY | {"config_git_url": candidate})
+    assert found["changes"] == [f"DELETE: {NAME} (removed from config)"]
+    assert strict_world.git_host.paths == [
+        candidate.partition(":")[2].partition("/org")[1] + (candidate.partition("/org")[2])
+    ]
+
+
+def test_a_candidate_leaves_no_trace(
+    strict_world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy that serves on bad days stays that of the published document."""
+    strict_world.run(QUERIES)
+    for ref in ("f" * 40, "some-branch"):
+        strict_world.run({}, event=DRY | {"config_git_url": strict_world.git_host.url(ref)})
+    assert list(index._copies) == [strict_world.git_host.url()]
+    assert "40-digit" not in caplog.text
+    strict_world.git_host.answer(status(503))
+    assert strict_world.run() == NOTHING_DONE
+    monkeypatch.setenv("CONFIG_GIT_URL", strict_world.git_host.url("main"))
+    strict_world.run(QUERIES)
+    assert "40-digit" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        "https://git.example:8443/x",
+        "https://other.example/x",
+        "http://git.example/x",
+        "https://git.example.evil/x",
+        "https://user:secret@git.example/x",
+        "file:///etc/passwd",
+        "x",
+        "",
+    ],
+)
+def test_a_candidate_elsewhere_is_refused_and_nothing_fetched(
+    strict_world: World, monkeypatch: pytest.MonkeyPatch, candidate: str
+) -> None:
+    """Whoever may invoke the function may not send it anywhere."""
+    monkeypatch.setenv("CONFIG_GIT_URL", f"https://git.example/{SHA}/c.json")
+    monkeypatch.setattr(index, "fetch", pytest.fail)
+    [(key, error)] = strict_world.run(event=DRY | {"config_git_url": candidate}).items()
+    assert (key, "config_git_url" in error) == ("error", True)
+    assert "secret" not in error
+
+
+def test_the_default_port_is_the_same_port(
+    strict_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a host is the same in capitals."""
+    monkeypatch.setenv("CONFIG_GIT_URL", f"https://git.example/{SHA}/c.json")
+    monkeypatch.setattr(index, "fetch", lambda *_: b'{"queries": {}}')
+    event = DRY | {"config_git_url": "https://GIT.example:443/x"}
+    assert "error" not in strict_world.run(event=event)
+
+
+# --- The brake
+
+
+@pytest.fixture
+def ten(strict_world: World) -> World:
+    """Return a world with ten schedules, of which the first is drifted."""
+    for number in range(10):
+        strict_world.create(f"pn-q{number}")
+    return strict_world
+
+
+LESS = {"q0": {"schedule": OTHER_CRON}, "new": {"schedule": CRON}}
+
+
+def test_a_plan_that_deletes_too_many_deletes_none(
+    ten: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each counts as failed, one ERROR line tells the numbers and the way on, the rest goes on."""
+    monkeypatch.setenv("MAX_DELETIONS", "8")
+    assert ten.run(LESS) == {"created": 1, "updated": 1, "deleted": 0, "failed": 9}
+    assert len(ten.ours()) == 11
+    [line] = messages(caplog, logging.ERROR)
+    assert "Refused to delete 9 schedules" in line
+    assert "MAX_DELETIONS=8" in line
+    assert '{"max_deletions": 9}' in line
+    assert "DELETE" not in caplog.text.replace("MAX_DELETIONS", "")
+
+
+@pytest.mark.parametrize("limit", ["9", "20", "", " "])
+def test_a_plan_within_the_limit_deletes(
+    ten: World, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """As many as the limit are not more than it; unset or empty is no limit."""
+    monkeypatch.setenv("MAX_DELETIONS", limit)
+    assert ten.run(LESS) == {"created": 1, "updated": 1, "deleted": 9, "failed": 0}
+
+
+def test_a_limit_of_zero_deletes_nothing_ever(ten: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zero is a number."""
+    monkeypatch.setenv("MAX_DELETIONS", "0")
+    assert ten.run({f"q{number}": {"schedule": CRON} for number in range(9)})["failed"] == 1
+    assert len(ten.ours()) == 10
+
+
+def test_an_event_lifts_the_brake_for_one_run(ten: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or sets a tighter one."""
+    monkeypatch.setenv("MAX_DELETIONS", "2")
+    ten.git_host.publish({"queries": {}})
+    assert ten.run(event={"max_deletions": 9}) == NOTHING_DONE | {"failed": 10}
+    assert ten.run(event={"max_deletions": 10}) == NOTHING_DONE | {"deleted": 10}
+    ten.create("pn-1")
+    assert ten.run(event={"max_deletions": 0}) == NOTHING_DONE | {"failed": 1}
+
+
+def test_a_dry_run_shows_the_brake(ten: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what lifting it would do."""
+    monkeypatch.setenv("MAX_DELETIONS", "2")
+    ten.git_host.publish({"queries": {}})
+    held = ten.run(event=DRY)
+    assert (held["deleted"], held["failed"], len(held["changes"])) == (0, 10, 1)
+    lifted = ten.run(event=DRY | {"max_deletions": 10})
+    assert (lifted["deleted"], lifted["failed"], len(lifted["changes"])) == (10, 0, 10)
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "many", "1e3", "٣", "9" * 10])
+def test_a_limit_that_is_no_number_is_a_settings_error(
+    ten: World, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """Never taken for no limit."""
+    monkeypatch.setenv("MAX_DELETIONS", value)
+    with pytest.raises(CannotReconcileError, match="MAX_DELETIONS must be a whole number"):
+        ten.run({})
+    assert len(ten.ours()) == 10
+
+
+def test_the_marking_ends_with_the_dry_run() -> None:
+    """Also when it ended in an error."""
+    logger = logging.getLogger("athena_schedule_manager")
+    assert handler(DRY, None).keys() == {"error"}
+    assert logger.filters == []
