@@ -81,30 +81,6 @@ def test_a_failing_listing_raises_and_changes_nothing(
     assert world.faults.calls == ["ListSchedules"]
 
 
-@pytest.mark.parametrize(
-    "fault", [*LASTING, pytest.param(("ResourceNotFoundException", 404), id="not found")]
-)
-def test_a_page_of_the_listing_failing_raises_and_changes_nothing(world: World, fault: Any) -> None:
-    """A group that is missing on a later page is no empty group either."""
-    queries = {f"q{number}": {"schedule": CRON} for number in range(101)}
-    world.run(queries)
-    before = world.live()
-    first = [True]
-
-    def fail_later() -> AWSResponse | None:
-        if first:
-            first.clear()
-            return None
-        if isinstance(fault, tuple):
-            return error_response(*fault)
-        raise fault
-
-    world.faults.hook("ListSchedules", fail_later)
-    with pytest.raises(CannotReconcileError, match="Failed to list schedules"):
-        world.run({})
-    assert world.live() == before
-
-
 @pytest.mark.parametrize("operation", ["ListSchedules", "GetSchedule", "UpdateSchedule"])
 @pytest.mark.parametrize("fault", PASSING)
 def test_what_passes_within_eight_attempts_is_not_noticed(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.support import World
 
-KILLS = 40
+KILLS = 30
 NAMES = [f"q{number:02}" for number in range(40)]
 OLD = {name: {"schedule": CRON} for name in NAMES[:30]}
 # ten schedules are created, ten updated, ten deleted, and ten stay
