@@ -145,7 +145,7 @@ def _reconcile(order: Order, clock: Clock, *carry_out: Any) -> dict[str, Any]:  
     remembered = memory(settings)
     if order.max_deletions is not None:
         settings = replace(settings, max_deletions=order.max_deletions)
-    queries = load_queries(settings, clock, order.config_git_url)
+    queries = load_queries(settings, clock, order)
     group = ScheduleGroup(scheduler_client(), settings, clock)
     return reconcile(group, settings, queries, remembered, *carry_out)
 
@@ -256,24 +256,16 @@ class RefusedFetchError(CannotReconcileError):
 _copies: dict[str, bytes] = {}
 
 
-def load_queries(settings: Settings, clock: Clock, candidate: str | None) -> dict[str, object]:
-    """Fetch the configuration, or a candidate for it, and return its queries.
+def load_queries(settings: Settings, clock: Clock, order: Order) -> dict[str, object]:
+    """Fetch the configuration, or the candidate that the event names, and return its queries.
 
     The content behind a commit SHA cannot change, so a copy serves while the Git host is unwell.
-    Raises CannotReconcileError.
+    A dry run leaves no copy and uses up no warning. Raises CannotReconcileError.
     """
-    check_url(settings.config_git_url, "CONFIG_GIT_URL")
-    url = settings.config_git_url
-    if candidate is not None:
-        check_url(candidate, "the event's config_git_url")
-        if _origin(candidate) != _origin(url):
-            raise CannotReconcileError(
-                "The event's config_git_url must have the scheme, host and port of CONFIG_GIT_URL"
-            )
-        url = candidate
+    url = _url_to_fetch(settings.config_git_url, order.config_git_url)
     logger.info("Fetching config from Git: %s", redacted(url))
     pinned = re.search(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", url, re.IGNORECASE)
-    if not pinned and candidate is None:
+    if not pinned and not order.dry_run:
         warn_of_moving_url()
     try:
         document = fetch(url, clock, settings.config_git_token_secret_arn)
@@ -283,10 +275,22 @@ def load_queries(settings: Settings, clock: Clock, candidate: str | None) -> dic
         logger.warning("%s; using the copy fetched before", error)
         document = _copies[url]
     queries = parse_config(document)
-    if pinned and candidate is None:
+    if pinned and not order.dry_run:
         _copies.clear()
         _copies[url] = document
     return queries
+
+
+def _url_to_fetch(url: str, candidate: str | None) -> str:
+    check_url(url, "CONFIG_GIT_URL")
+    if candidate is None:
+        return url
+    check_url(candidate, "the event's config_git_url")
+    if _origin(candidate) != _origin(url):
+        raise CannotReconcileError(
+            "The event's config_git_url must have the scheme, host and port of CONFIG_GIT_URL"
+        )
+    return candidate
 
 
 @functools.cache

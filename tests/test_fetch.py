@@ -17,7 +17,7 @@ from unittest import mock
 import pytest
 
 from athena_schedule_manager import index
-from athena_schedule_manager.index import PassingFetchError, check_url, fetch, load_queries
+from athena_schedule_manager.index import Order, PassingFetchError, check_url, fetch, load_queries
 from athena_schedule_manager.schedule_manager import CannotReconcileError, Clock
 from tests.support import (
     QUERIES,
@@ -576,7 +576,7 @@ def test_one_patch_of_urlopen_stands_for_the_git_host(
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     clock = Clock(lambda: 240.0, sleep=pauses.append)
     settings = replace(SETTINGS, config_git_url=f"https://git.example/{SHA}")
-    assert load_queries(settings, clock, None) == QUERIES
+    assert load_queries(settings, clock, Order()) == QUERIES
     assert len(pauses) == 1
 
 

@@ -174,6 +174,8 @@ def test_an_error_of_a_dry_run_is_returned(
         True
     ] * 4
     assert messages(caplog, logging.ERROR) == []
+    told = [message for message in messages(caplog) if message[8:] in {e["error"] for e in errors}]
+    assert len(told) == 4
 
 
 # --- A candidate
@@ -202,6 +204,8 @@ def test_a_candidate_leaves_no_trace(
     strict_world.git_host.answer(status(503))
     assert strict_world.run() == NOTHING_DONE
     monkeypatch.setenv("CONFIG_GIT_URL", strict_world.git_host.url("main"))
+    strict_world.run(QUERIES, event=DRY)
+    assert "40-digit" not in caplog.text
     strict_world.run(QUERIES)
     assert "40-digit" in caplog.text
 
