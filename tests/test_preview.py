@@ -244,6 +244,12 @@ def test_the_default_port_is_the_same_port(
     assert "error" not in strict_world.run(event=event)
 
 
+def test_an_origin_is_scheme_host_and_port() -> None:
+    """With the port that the scheme has by itself."""
+    assert index._origin("http://localhost/a") == index._origin("http://LOCALHOST:80/b?c")
+    assert index._origin("https://localhost/a") != index._origin("https://localhost:80/a")
+
+
 # --- The brake
 
 

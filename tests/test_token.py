@@ -143,8 +143,9 @@ def test_a_redirect_elsewhere_gets_no_token(world: World, secret: Secret) -> Non
         seen = authorizations(world.git_host, redirect(elsewhere.url()))
         world.run()
         assert seen == [None]
-    world.git_host.answer(redirect("/moved"), guarded(TOKEN))
-    assert world.run() == NOTHING_DONE
+    seen = authorizations(world.git_host, redirect("/moved"))
+    world.run()
+    assert (seen, world.git_host.paths[1:]) == ([f"Bearer {TOKEN}"], ["/moved"])
 
 
 @pytest.mark.parametrize("value", ["two\nlines", "end\n", "nul\0", "sp ace", "é", "\x7f", " "])
