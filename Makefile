@@ -13,6 +13,7 @@ PARAMETERS ?=
 EVENT ?= tests/events/scheduled.json
 SHA ?=
 PAYLOAD ?= {}
+export SHA PAYLOAD
 AWS ?= aws
 SAM ?= sam
 
@@ -66,21 +67,24 @@ STACK_OUTPUT = $(AWS) cloudformation describe-stacks --stack-name "$(STACK)" --o
 # A later deployment must not bring back the URL that the first one saved in samconfig.toml: the queries added since would be
 # deleted. So it takes the URL from the running stack, and every other parameter keeps its value unless PARAMETERS names it.
 deploy: build ## deploy: guided the first time, then with what the stack has, save PARAMETERS="Key=value ..."
-	@set -e; if url=$$($(STACK_URL) 2>&1); then \
+	@set -e; error=$$(mktemp); if url=$$($(STACK_URL) 2> "$$error"); then \
+		case "$$url" in https://*) ;; *) \
+			echo "$(STACK) has no ConfigGitUrl: it is another stack, or one that was never finished; delete it" >&2; exit 1;; esac; \
 		echo "Updating $(STACK), which keeps ConfigGitUrl $$url"; \
 		$(SAM) deploy --stack-name "$(STACK)" --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
 			--parameter-overrides "ConfigGitUrl=$$url" $(PARAMETERS); \
-	elif [ "$${url##*does not exist*}" ]; then echo "$$url" >&2; exit 1; \
+	elif ! grep -q "does not exist" "$$error"; then cat "$$error" >&2; exit 1; \
 	elif [ -e samconfig.toml ]; then \
 		echo "samconfig.toml is of an earlier deployment, but this Region has no stack $(STACK):" \
 			"set AWS_REGION or STACK=, or remove samconfig.toml to make a new stack" >&2; exit 1; \
 	else $(SAM) deploy --guided --stack-name "$(STACK)" --capabilities CAPABILITY_IAM; fi
 
+# Only a SHA that is a part of the path, or the value of a query parameter that names a revision, is replaced: not a token.
 publish: ## schedule what the configuration holds at another commit: make publish SHA=<40 digits>
-	@set -e; sha="$(SHA)"; if [ "$${#sha}" != 40 ] || [ "$${sha##*[!0-9a-f]*}" != "$$sha" ]; then \
+	@set -e; sha="$$SHA"; if [ "$${#sha}" != 40 ] || [ "$${sha##*[!0-9a-f]*}" != "$$sha" ]; then \
 		echo "SHA=$$sha is no commit SHA: give all 40 digits, in lower case" >&2; exit 1; fi; \
 	old=$$($(STACK_URL)); \
-	new=$$(printf %s "$$old" | sed -E "s/(^|[^0-9a-fA-F])[0-9a-fA-F]{40}([^0-9a-fA-F]|$$)/\1$$sha\2/"); \
+	new=$$(printf %s "$$old" | sed -E "s#(/|[?&](ref|at|sha|commit)=)[0-9a-fA-F]{40}([/?&]|$$)#\1$$sha\3#"); \
 	printf 'old: %s\nnew: %s\n' "$$old" "$$new"; \
 	if [ "$${new##*$$sha*}" ]; then echo "ConfigGitUrl holds no commit SHA to replace" >&2; exit 1; fi; \
 	if [ "$$old" = "$$new" ]; then echo "nothing to publish"; exit 0; fi; \
@@ -90,9 +94,11 @@ publish: ## schedule what the configuration holds at another commit: make publis
 	$(AWS) cloudformation wait stack-update-complete --stack-name "$(STACK)"; echo "published"
 
 invoke: ## invoke the deployed function and print what it logs and returns; PAYLOAD='{"dry_run": true}'
-	@set -e; function=$$($(STACK_OUTPUT) "Stacks[0].Outputs[?OutputKey=='FunctionName'].OutputValue"); \
-	$(AWS) lambda invoke --function-name "$$function" --cli-read-timeout 300 --log-type Tail --output text \
-		--cli-binary-format raw-in-base64-out --payload '$(PAYLOAD)' --query LogResult output.json | base64 --decode; echo; cat output.json; echo
+	@set -e; rm -f output.json; \
+	function=$$($(STACK_OUTPUT) "Stacks[0].Outputs[?OutputKey=='FunctionName'].OutputValue"); \
+	answer=$$($(AWS) lambda invoke --function-name "$$function" --cli-read-timeout 300 --log-type Tail \
+		--cli-binary-format raw-in-base64-out --payload "$$PAYLOAD" --output text --query "[FunctionError, LogResult]" output.json); \
+	set -- $$answer; printf %s "$$2" | base64 --decode; echo; cat output.json; echo; [ "$$1" = None ]
 
 invoke-local: ## invoke the function in Lambda's container image: needs Docker; EVENT=path of an event file
 	@docker info > /dev/null 2>&1 || { echo "sam local invoke needs Docker, and none is running: see make run" >&2; exit 1; }

@@ -34,16 +34,18 @@ from .schedule_manager import (
     CannotReconcileError,
     Clock,
     ExistingSchedule,
+    Result,
     ScheduleGroup,
     Settings,
     brief,
     describe,
+    one_line,
     preview_plan,
     reconcile,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from email.message import Message
 
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
@@ -71,7 +73,7 @@ def handler(event: object, context: object) -> dict[str, Any]:
     try:
         order = read_order(event)
     except CannotReconcileError as error:
-        logger.warning("%s", error)
+        logger.info("DRY RUN %s", error)  # nothing is done, whatever was meant
         return {"error": str(error)}
     return preview(order, clock) if order.dry_run else run(order, clock)
 
@@ -142,7 +144,7 @@ def _sentence(error: Exception) -> str:
 
 def _reconcile(order: Order, clock: Clock, *carry_out: Any) -> dict[str, Any]:  # noqa: ANN401
     settings = read_settings(os.environ)
-    remembered = memory(settings)
+    remembered = dict(memory(settings)) if order.dry_run else memory(settings)
     if order.max_deletions is not None:
         settings = replace(settings, max_deletions=order.max_deletions)
     queries = load_queries(settings, clock, order)
@@ -215,12 +217,7 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Format the record with a traceback, if it has one, on the same line."""
-        line = re.sub(
-            "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]",
-            lambda match: match[0].encode("unicode_escape").decode(),
-            super().format(record),
-        )
-        return line + self._end
+        return one_line(super().format(record)) + self._end
 
 
 def set_up_logging(request_id: str | None) -> None:
@@ -264,7 +261,8 @@ def load_queries(settings: Settings, clock: Clock, order: Order) -> dict[str, ob
     """
     url = _url_to_fetch(settings.config_git_url, order.config_git_url)
     logger.info("Fetching config from Git: %s", redacted(url))
-    pinned = re.search(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", url, re.IGNORECASE)
+    without_tokens = re.sub(r"(?i)[^?&]*(token|key|secret|sig|pass)[^?&=]*=[^&]*", "", url)
+    pinned = re.search(r"(?i)(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])", without_tokens)
     if not pinned and not order.dry_run:
         warn_of_moving_url()
     try:
@@ -309,7 +307,7 @@ def fetch(url: str, clock: Clock, secret_arn: str = "") -> bytes:
     """
     install_redirect_rule()
     end = time.monotonic() + min(FETCH_SECONDS, clock.left() / 2)
-    token = git_token(secret_arn) if secret_arn else ""
+    token = _token_until(end, secret_arn)
     pauses = iter(FETCH_PAUSES)
     may_be_rotated = bool(token)
     while True:
@@ -320,7 +318,7 @@ def fetch(url: str, clock: Clock, secret_arn: str = "") -> bytes:
                 raise
             may_be_rotated = False
             git_token.cache_clear()
-            token = git_token(secret_arn)
+            token = _token_until(end, secret_arn)
         except PassingFetchError as error:
             pause = next(pauses, math.inf)
             jittered = pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
@@ -349,14 +347,32 @@ def git_token(secret_arn: str) -> str:
     return str(token)
 
 
-def _read_until(end: float, url: str, token: str) -> bytes:
-    """Make one try in a thread of its own: no timeout of a socket ends a host that drips."""
-    pool = ThreadPoolExecutor(1)
-    seconds = max(end - time.monotonic(), 0.1)
+def _token_until(end: float, secret_arn: str) -> str:
     try:
-        return pool.submit(_read, url, token, min(seconds, SOCKET_SECONDS)).result(seconds)
-    except TimeoutError as error:
-        raise PassingFetchError(_fetch_message(url, "no whole answer in time")) from error
+        return _call_until(end, git_token, secret_arn) if secret_arn else ""
+    except TimeoutError:
+        raise CannotReconcileError(
+            "Failed to fetch config from Git: the secret of CONFIG_GIT_TOKEN_SECRET_ARN cannot be"
+            " read in time"
+        ) from None
+
+
+def _read_until(end: float, url: str, token: str) -> bytes:
+    timeout = min(max(end - time.monotonic(), 0.1), SOCKET_SECONDS)
+    try:
+        return _call_until(end, _read, url, token, timeout)
+    except TimeoutError:
+        raise PassingFetchError(_fetch_message(url, "no whole answer in time")) from None
+
+
+def _call_until(end: float, call: Callable[..., Result], *arguments: object) -> Result:
+    """Call in a thread of its own: no timeout of a socket ends a host that drips.
+
+    Raises TimeoutError when the time is over; the thread is abandoned.
+    """
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(call, *arguments).result(max(end - time.monotonic(), 0.1))
     finally:
         pool.shutdown(wait=False)
 

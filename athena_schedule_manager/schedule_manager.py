@@ -171,6 +171,12 @@ def brief(value: object) -> str:
     return repr(value[:MAX_SHOWN]) if isinstance(value, str) else _repr.repr(value)[:MAX_SHOWN]
 
 
+def one_line(text: str) -> str:
+    """Escape what could break a line of the log: control characters, separators, surrogates."""
+    unsafe = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+    return re.sub(unsafe, lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
 def code(error: Exception) -> str:
     """Return the service's code of an error, or nothing if it is not the service's."""
     return (
@@ -656,7 +662,7 @@ def apply_plan(group: ScheduleGroup, plan: Plan) -> dict[str, int]:
 def preview_plan(_: ScheduleGroup, plan: Plan) -> dict[str, Any]:
     """Return the counters that applying would end in, and the lines that it would log."""
     changes = [*plan.writes, *plan.deletes]
-    lines = [*plan.failures, *(change.line for change in changes)]
+    lines = [one_line(text) for text in (*plan.failures, *(c.line for c in changes))]
     for line in lines:
         logger.info("%s", line)
     counts = Counter(change.action for change in changes)

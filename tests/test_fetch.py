@@ -524,6 +524,9 @@ def test_every_run_fetches(world: World) -> None:
         (SHA, 0),
         (SHA.upper(), 0),
         (f"raw?ref={SHA}", 0),
+        (f"raw?ref=main&private_token={SHA}", 1),
+        (f"main?token={SHA}", 1),
+        (f"raw?token={'b' * 40}&at={SHA}", 0),
     ],
 )
 def test_a_url_without_a_sha_is_served_with_one_warning_an_environment(

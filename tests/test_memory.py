@@ -164,3 +164,13 @@ def test_reads_that_never_fit_into_one_invocation_still_come_to_an_end(
     failed = [strict_world.run(left=left)["failed"] for _ in range(7)]
     assert failed == [10, 10, 8, 6, 4, 2, 0]
     assert set(strict_world.ours().values()) == {CRON}
+
+
+def test_a_dry_run_forgets_nothing(strict_world: World, time_of_day: TimeOfDay) -> None:
+    """A candidate may want less than the published document."""
+    strict_world.run(queries(3))
+    time_of_day.ahead = 120
+    strict_world.run()
+    strict_world.run({}, event={"dry_run": True})
+    strict_world.run(queries(3))
+    assert strict_world.faults.calls == ["ListSchedules"]

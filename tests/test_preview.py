@@ -108,6 +108,12 @@ def test_a_dry_run_without_time_counts_what_it_did_not_read(strict_world: World)
     assert found == NOTHING_DONE | {"failed": 1, "changes": []}
 
 
+def test_changes_are_escaped_like_the_log(strict_world: World) -> None:
+    """They are its very lines."""
+    found = strict_world.run({"a": {"schedule": "cron(0 2 * * ?\n\ud800)"}}, event=DRY)
+    assert found["changes"] == [r"CREATE: pn-a (cron: cron(0 2 * * ?\n\ud800))"]
+
+
 @pytest.mark.parametrize(
     ("count", "last"), [(1000, "CREATE: pn-q0999"), (1001, "and 1 more"), (1500, "and 500 more")]
 )
@@ -145,7 +151,8 @@ def test_a_wrong_event_of_ours_is_an_error_and_does_nothing(
     [(key, error)] = strict_world.run(QUERIES, event=event).items()
     assert key == "error"
     assert part in error
-    assert messages(caplog, logging.ERROR) == []
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert caplog.messages == [f"DRY RUN {error}"]
     assert (strict_world.git_host.paths, strict_world.faults.calls) == ([], [])
 
 

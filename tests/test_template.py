@@ -390,7 +390,15 @@ stack = json.loads(state.read_text()) if state.exists() else None
 tool, *words = [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]
 with open({log!r}, "a") as log:
     log.write(json.dumps([tool, *words]) + "\\n")
+if "invoke" in words:
+    if stack.get("invoke") == "denied":
+        sys.exit("An error occurred (AccessDenied)")
+    pathlib.Path(words[-1]).write_text(words[words.index("--payload") + 1])
+    print(stack.get("invoke", "None"), "bG9nIGxpbmU=", sep="\\t")
 if "describe-stacks" in words:
+    print("a warning of the tool's own", file=sys.stderr)
+    if "OutputKey" in words[-1]:
+        sys.exit(print("function-name"))
     if stack is None:
         sys.exit("An error occurred (ValidationError): Stack with id x does not exist")
     if "denied" in stack:
@@ -481,8 +489,57 @@ def test_publishing_changes_the_url_and_nothing_else(stack: Stack) -> None:
     assert (again.returncode, "nothing to publish" in again.stdout) == (0, True)
 
 
+PAYLOAD = """{"dry_run": true, "config_git_url": "https://h/it's/a%20?x=1&y=2"}"""
+
+
+def test_invoking_prints_log_and_answer(stack: Stack) -> None:
+    """Whatever characters the payload holds."""
+    stack.make("deploy")
+    invoked = stack.make("invoke", f"PAYLOAD={PAYLOAD}")
+    assert (invoked.returncode, invoked.stdout) == (0, f"log line\n{PAYLOAD}\n")
+
+
+@pytest.mark.parametrize("failure", ["denied", "Unhandled"])
+def test_an_invocation_that_fails_shows_no_earlier_answer_as_its_own(
+    stack: Stack, failure: str
+) -> None:
+    """Neither when it could not be made nor when the function failed."""
+    stack.make("deploy")
+    stack.make("invoke", 'PAYLOAD={"old": 1}')
+    stack.state.write_text(json.dumps(json.loads(stack.state.read_text()) | {"invoke": failure}))
+    invoked = stack.make("invoke", 'PAYLOAD={"new": 1}')
+    assert invoked.returncode != 0
+    assert "old" not in invoked.stdout
+
+
+@pytest.mark.parametrize("url", ["None", ""])
+def test_a_stack_without_the_url_is_not_deployed_to(stack: Stack, url: str) -> None:
+    """It is another one, or was never finished."""
+    stack.state.write_text(json.dumps({"url": url, "others": []}))
+    refused = stack.make("deploy")
+    assert (refused.returncode != 0, "has no ConfigGitUrl" in refused.stderr) == (True, True)
+    assert '"sam", "deploy"' not in stack.calls.read_text()
+
+
 @pytest.mark.parametrize(
-    "sha", ["", "main", "f" * 39, "f" * 41, "F" * 40, "g" * 40, "f" * 39 + " "]
+    ("old", "new"),
+    [
+        ("/org/repo/{}/c.json", "/org/repo/{}/c.json"),
+        ("/files/c.json/raw?ref={}", "/files/c.json/raw?ref={}"),
+        ("/raw/c.json?x=1&at={}&token=" + "b" * 40, "/raw/c.json?x=1&at={}&token=" + "b" * 40),
+        ("/main/c.json?token={}", None),
+    ],
+)
+def test_a_revision_is_replaced_and_a_token_is_not(stack: Stack, old: str, new: str | None) -> None:
+    """In the path, or in the query parameter that names it."""
+    host = "https://git.example"
+    stack.state.write_text(json.dumps({"url": host + old.format(SHA), "others": []}))
+    assert (stack.make("publish", f"SHA={NEXT}").returncode == 0) == (new is not None)
+    assert stack.url() == host + (new.format(NEXT) if new else old.format(SHA))
+
+
+@pytest.mark.parametrize(
+    "sha", ['"; echo pwned; "', "", "main", "f" * 39, "f" * 41, "F" * 40, "g" * 40, "f" * 39 + " "]
 )
 def test_what_is_no_sha_is_not_published(stack: Stack, sha: str) -> None:
     """A sentence says what is wanted, and nothing is called."""

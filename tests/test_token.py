@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,9 @@ class Secret:
 def secret(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Secret]:
     """Return a secret in the world."""
     del world
+    cache_clear = index.git_token.cache_clear
     yield Secret(monkeypatch)
-    index.git_token.cache_clear()
+    cache_clear()
 
 
 def guarded(token: str) -> Callable[[Request], None]:
@@ -173,6 +175,20 @@ def test_a_secret_that_cannot_be_read_fetches_nothing(
     monkeypatch.setenv("CONFIG_GIT_TOKEN_SECRET_ARN", arn)
     with pytest.raises(CannotReconcileError, match="CONFIG_GIT_TOKEN_SECRET_ARN must be"):
         world.run(QUERIES)
+    assert world.git_host.paths == []
+
+
+def test_a_secrets_manager_that_hangs_is_not_waited_for(
+    world: World, secret: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time is a part of that of fetching."""
+    del secret
+    over = threading.Event()
+    monkeypatch.setattr(index, "FETCH_SECONDS", 0.2)
+    monkeypatch.setattr(index, "git_token", lambda _: str(over.wait(10)))
+    with pytest.raises(CannotReconcileError, match="CONFIG_GIT_TOKEN_SECRET_ARN cannot be read in"):
+        world.run(QUERIES)
+    over.set()
     assert world.git_host.paths == []
 
 
