@@ -94,10 +94,10 @@ publish: ## schedule what the configuration holds at another commit: make publis
 	$(AWS) cloudformation wait stack-update-complete --stack-name "$(STACK)"; echo "published"
 
 invoke: ## invoke the deployed function and print what it logs and returns; PAYLOAD='{"dry_run": true}'
-	@set -e; rm -f output.json; \
+	@set -e; rm -f output.json; payload=$$(mktemp); printf %s "$$PAYLOAD" > "$$payload"; \
 	function=$$($(STACK_OUTPUT) "Stacks[0].Outputs[?OutputKey=='FunctionName'].OutputValue"); \
 	answer=$$($(AWS) lambda invoke --function-name "$$function" --cli-read-timeout 300 --log-type Tail \
-		--cli-binary-format raw-in-base64-out --payload "$$PAYLOAD" --output text --query "[FunctionError, LogResult]" output.json); \
+		--payload "fileb://$$payload" --output text --query "[FunctionError, LogResult]" output.json); \
 	set -- $$answer; printf %s "$$2" | base64 --decode; echo; cat output.json; echo; [ "$$1" = None ]
 
 invoke-local: ## invoke the function in Lambda's container image: needs Docker; EVENT=path of an event file

@@ -393,7 +393,8 @@ with open({log!r}, "a") as log:
 if "invoke" in words:
     if stack.get("invoke") == "denied":
         sys.exit("An error occurred (AccessDenied)")
-    pathlib.Path(words[-1]).write_text(words[words.index("--payload") + 1])
+    payload = words[words.index("--payload") + 1].removeprefix("fileb://")
+    pathlib.Path(words[-1]).write_text(pathlib.Path(payload).read_text())
     print(stack.get("invoke", "None"), "bG9nIGxpbmU=", sep="\\t")
 if "describe-stacks" in words:
     print("a warning of the tool's own", file=sys.stderr)
