@@ -52,11 +52,13 @@ def clean_environment(environ: MutableMapping[str, str]) -> None:
     """Take away what could lead to a real account or through a proxy, and set up a made-up account.
 
     Configured endpoints and profiles of the machine count too, so its AWS files are not read; the
-    manager's own variables are the tests' and the story's to set.
+    manager's own variables are the tests' and the story's to set, and a make that runs this is not
+    the make that a test runs.
     """
-    ours = {setting.name.upper() for setting in fields(Settings)}
+    ours = {setting.name.upper() for setting in fields(Settings)} | {"MFLAGS"}
     for name in list(environ):
-        if name.startswith("AWS_") or name.lower().endswith("_proxy") or name in ours:
+        foreign = name.startswith(("AWS_", "MAKE")) or name.lower().endswith("_proxy")
+        if foreign or name in ours:
             del environ[name]
     environ.update(
         AWS_ACCESS_KEY_ID="testing",
