@@ -121,7 +121,7 @@ class ExistingSchedule:
 
     owned: Schedule
     request: Mapping[str, Any]
-    modified: datetime
+    modified: datetime | None  # None: not to be remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,7 +358,7 @@ def existing_schedule(response: GetScheduleOutputTypeDef) -> ExistingSchedule:
         input=_normalised_json(target.get("Input", "")),
     )
     request = {key: value for key, value in response.items() if key not in READ_ONLY}
-    return ExistingSchedule(owned, request, response["LastModificationDate"])
+    return ExistingSchedule(owned, request, response.get("LastModificationDate"))
 
 
 def _normalised_json(text: str) -> str:
@@ -389,7 +389,13 @@ def read_existing(
     reads = dict(run_all(group.read, unknown, group.clock))
     found = {name: read for name, read in reads.items() if isinstance(read, ExistingSchedule)}
     memory.clear()
-    memory.update({n: live for n, live in found.items() if live.modified.timestamp() < settled})
+    memory.update(
+        {
+            n: live
+            for n, live in found.items()
+            if live.modified and live.modified.timestamp() < settled
+        }
+    )
     memory.update(known)
     return Existing(frozenset(dates), reads | known)
 
@@ -498,12 +504,12 @@ class ScheduleGroup:
         self._prefix = settings.prefix
         self.clock = clock
 
-    def list_dates(self) -> dict[str, datetime]:
+    def list_dates(self) -> dict[str, datetime | None]:
         """Return when our schedules were last modified, by name; a missing group has none.
 
         Raises CannotReconcileError: an incomplete listing must never look like missing schedules.
         """
-        dates: dict[str, datetime] = {}
+        dates: dict[str, datetime | None] = {}
         first = True
         try:
             for page in self._client.get_paginator("list_schedules").paginate(
@@ -512,7 +518,7 @@ class ScheduleGroup:
                 PaginationConfig={"PageSize": PAGE_SIZE},
             ):
                 first = False
-                dates.update((s["Name"], s["LastModificationDate"]) for s in page["Schedules"])
+                dates.update((s["Name"], s.get("LastModificationDate")) for s in page["Schedules"])
                 if "NextToken" in page:
                     self.clock.check()
         except (ClientError, BotoCoreError) as error:

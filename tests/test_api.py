@@ -386,10 +386,7 @@ class FakeClient:
 
     def paginate(self, **_: object) -> list[dict[str, Any]]:
         """List one page."""
-        return [
-            self._call("list_schedules")
-            or {"Schedules": [{"Name": "pn-old", "LastModificationDate": None}]}
-        ]
+        return [self._call("list_schedules") or {"Schedules": [{"Name": "pn-old"}]}]
 
     def _call(self, name: str, **_: object) -> dict[str, Any]:
         self.calls.append(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import time
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 
 from athena_schedule_manager import index, schedule_manager
 from athena_schedule_manager.schedule_manager import Clock
-from tests.support import CRON, GROUP, NAME, NOTHING_DONE, OTHER_CRON, QUERIES
+from tests.support import CRON, GROUP, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, response
 
 if TYPE_CHECKING:
     from tests.support import World
@@ -174,3 +175,25 @@ def test_a_dry_run_forgets_nothing(strict_world: World, time_of_day: TimeOfDay) 
     strict_world.run({}, event={"dry_run": True})
     strict_world.run(queries(3))
     assert strict_world.faults.calls == ["ListSchedules"]
+
+
+def test_a_schedule_without_a_date_is_compared_and_not_remembered(
+    strict_world: World, time_of_day: TimeOfDay
+) -> None:
+    """The service's model does not require one."""
+    strict_world.create(NAME)
+    time_of_day.ahead = 120
+    body = json.dumps(
+        {
+            "Name": NAME,
+            "ScheduleExpression": OTHER_CRON,
+            "Target": {"Arn": "a", "RoleArn": "r"},
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+        }
+    ).encode()
+    listing = json.dumps({"Schedules": [{"Name": NAME}]}).encode()
+    strict_world.faults.hook("ListSchedules", lambda: response(listing))
+    strict_world.faults.hook("GetSchedule", lambda: response(body))
+    for _ in range(2):
+        assert strict_world.run(QUERIES) == NOTHING_DONE | {"updated": 1}
+        assert "GetSchedule" in strict_world.faults.calls
