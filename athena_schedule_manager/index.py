@@ -14,7 +14,6 @@ import json
 import logging
 import math
 import os
-import random
 import re
 import ssl
 import time
@@ -42,6 +41,7 @@ from .schedule_manager import (
     one_line,
     preview_plan,
     reconcile,
+    with_jitter,
 )
 
 if TYPE_CHECKING:
@@ -52,11 +52,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__package__)
 
+FETCH_FAILED = "Failed to fetch config from Git: "  # every failure here begins so
 FETCH_SECONDS = 30.0  # for all tries, and never more than half of what the invocation has left
 SOCKET_SECONDS = 10.0  # for one operation on the connection to the Git host
 FETCH_PAUSES = (0.5, 1.0, 2.0)  # seconds before each further try, unless the Git host asks for more
 PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
 MAX_CONFIG_BYTES = 8 * 1024 * 1024
+DRY_RUN = "DRY RUN "  # before every line of a dry run
 LONGEST_INVOCATION = 900_000  # milliseconds that a call by hand, without a context, has left
 
 
@@ -73,7 +75,7 @@ def handler(event: object, context: object) -> dict[str, Any]:
     try:
         order = read_order(event)
     except CannotReconcileError as error:
-        logger.info("DRY RUN %s", error)  # nothing is done, whatever was meant
+        logger.info("%s%s", DRY_RUN, error)  # nothing is done, whatever was meant
         return {"error": str(error)}
     return preview(order, clock) if order.dry_run else run(order, clock)
 
@@ -133,7 +135,7 @@ def preview(order: Order, clock: Clock) -> dict[str, Any]:
 
 def _as_dry_run(record: logging.LogRecord) -> bool:
     record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
-    record.msg = f"DRY RUN {record.msg}"
+    record.msg = f"{DRY_RUN}{record.msg}"
     return True
 
 
@@ -321,8 +323,7 @@ def fetch(url: str, clock: Clock, secret_arn: str = "") -> bytes:
             token = _token_until(end, secret_arn)
         except PassingFetchError as error:
             pause = next(pauses, math.inf)
-            jittered = pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
-            delay = jittered if error.retry_after is None else error.retry_after
+            delay = with_jitter(pause) if error.retry_after is None else error.retry_after
             if pause == math.inf or time.monotonic() + delay >= end:
                 raise
             clock.sleep(delay)
@@ -335,14 +336,10 @@ def git_token(secret_arn: str) -> str:
     try:
         token = secrets.get_secret_value(SecretId=secret_arn).get("SecretString", "")
     except Exception as error:
-        raise CannotReconcileError(
-            f"Failed to fetch config from Git: the secret of CONFIG_GIT_TOKEN_SECRET_ARN cannot be"
-            f" read: {describe(error)}"
-        ) from error
+        raise _token_failure(f"cannot be read: {describe(error)}") from error
     if not re.fullmatch("[!-~]+", token):
-        raise CannotReconcileError(
-            "Failed to fetch config from Git: the secret of CONFIG_GIT_TOKEN_SECRET_ARN must be a"
-            " plain string of printable ASCII characters, without spaces and newlines"
+        raise _token_failure(
+            "must be a plain string of printable ASCII characters, without spaces and newlines"
         )
     return str(token)
 
@@ -351,10 +348,12 @@ def _token_until(end: float, secret_arn: str) -> str:
     try:
         return _call_until(end, git_token, secret_arn) if secret_arn else ""
     except TimeoutError:
-        raise CannotReconcileError(
-            "Failed to fetch config from Git: the secret of CONFIG_GIT_TOKEN_SECRET_ARN cannot be"
-            " read in time"
-        ) from None
+        raise _token_failure("cannot be read in time") from None
+
+
+def _token_failure(problem: str) -> CannotReconcileError:
+    what = f"the secret of CONFIG_GIT_TOKEN_SECRET_ARN {problem}"
+    return CannotReconcileError(f"{FETCH_FAILED}{what}")
 
 
 def _read_until(end: float, url: str, token: str) -> bytes:
@@ -422,7 +421,7 @@ def _connection_failure(url: str, error: Exception) -> CannotReconcileError:
 
 
 def _fetch_message(url: str, what: str) -> str:
-    return f"Failed to fetch config from Git: {redacted(url)}: {what}"
+    return f"{FETCH_FAILED}{redacted(url)}: {what}"
 
 
 def _retry_after(headers: Message | None) -> float | None:
@@ -447,7 +446,7 @@ def check_url(url: str, what: str, *, allow_http: bool = True) -> None:
     The message never shows the URL: a refused one may hold a password anywhere.
     """
     if problem := _url_problem(url, allow_http=allow_http):
-        raise CannotReconcileError(f"Failed to fetch config from Git: {what} {problem}")
+        raise CannotReconcileError(f"{FETCH_FAILED}{what} {problem}")
 
 
 def _url_problem(url: str, *, allow_http: bool) -> str | None:

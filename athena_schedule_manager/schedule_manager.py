@@ -123,6 +123,10 @@ class ExistingSchedule:
     request: Mapping[str, Any]
     modified: datetime | None  # None: not to be remembered
 
+    def modified_before(self, when: float) -> bool:
+        """Tell if it surely was not modified since, in seconds of the epoch."""
+        return self.modified is not None and self.modified.timestamp() < when
+
 
 @dataclass(frozen=True, slots=True)
 class Existing:
@@ -169,6 +173,11 @@ _repr.maxstring = _repr.maxother = _repr.maxlist = _repr.maxdict = MAX_SHOWN
 def brief(value: object) -> str:
     """Quote a value from outside for a message: on one line, cut, however deeply nested it is."""
     return repr(value[:MAX_SHOWN]) if isinstance(value, str) else _repr.repr(value)[:MAX_SHOWN]
+
+
+def with_jitter(pause: float) -> float:
+    """Return a pause shortened by up to a half, so that those who wait do not come back at once."""
+    return pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
 
 
 def one_line(text: str) -> str:
@@ -387,16 +396,13 @@ def read_existing(
     settled = group.clock.now() - SETTLED
     unknown = [name for name in compared if name not in known]
     reads = dict(run_all(group.read, unknown, group.clock))
-    found = {name: read for name, read in reads.items() if isinstance(read, ExistingSchedule)}
+    lasting = {
+        name: read
+        for name, read in reads.items()
+        if isinstance(read, ExistingSchedule) and read.modified_before(settled)
+    }
     memory.clear()
-    memory.update(
-        {
-            n: live
-            for n, live in found.items()
-            if live.modified and live.modified.timestamp() < settled
-        }
-    )
-    memory.update(known)
+    memory.update(known | lasting)
     return Existing(frozenset(dates), reads | known)
 
 
@@ -545,9 +551,9 @@ class ScheduleGroup:
             self._client.get_schedule_group(Name=self.name)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not the group's absence
             if code(error) == NOT_FOUND:
-                self._create()
+                self._create_group()
 
-    def _create(self) -> None:
+    def _create_group(self) -> None:
         self.clock.check()
         try:
             self._client.create_schedule_group(Name=self.name)
@@ -590,7 +596,7 @@ class ScheduleGroup:
             except ClientError as error:
                 if code(error) != CONFLICT:
                     raise
-                jittered = pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
+                jittered = with_jitter(pause)
                 self.clock.check(jittered)
                 self.clock.sleep(jittered)
             else:

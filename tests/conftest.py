@@ -24,7 +24,7 @@ from tests.model import Scheduler
 from tests.support import Faults, GitHost, World, clean_environment, settings_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 class NetworkUsedError(BaseException):
@@ -70,16 +70,6 @@ def _execution_environment() -> Iterator[None]:
 
 TRIED: Counter[str] = Counter()
 """How many worlds, faults and kills the suite has tried, for its last lines."""
-
-
-@pytest.fixture
-def record_faults() -> Callable[[int], None]:
-    """Return what counts faults."""
-
-    def record(number: int) -> None:
-        TRIED["faults"] += number
-
-    return record
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

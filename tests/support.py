@@ -11,16 +11,19 @@ import io
 import json
 import logging
 import os
+import re
 import socket
 import struct
 import threading
 from dataclasses import dataclass, field, fields
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from botocore.awsrequest import AWSResponse
 
+from athena_schedule_manager import schedule_manager
 from athena_schedule_manager.index import handler
 from athena_schedule_manager.schedule_manager import Settings
 
@@ -68,6 +71,14 @@ def clean_environment(environ: MutableMapping[str, str]) -> None:
         AWS_DEFAULT_REGION=REGION,
         AWS_EC2_METADATA_DISABLED="true",
     )
+
+
+def scheduler_actions() -> set[str]:
+    """Return the IAM actions of the calls that the core makes, read off its source."""
+    source = Path(schedule_manager.__file__).read_text("utf-8")
+    calls = set(re.findall(r"_client\.((?:create|update|delete|get)_schedule\w*)", source))
+    calls |= set(re.findall(r"get_paginator\(\"(\w+)\"\)", source))
+    return {f"scheduler:{''.join(map(str.title, call.split('_')))}" for call in calls}
 
 
 def settings_environment(config_git_url: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from athena_schedule_manager.schedule_manager import CannotReconcileError
+from tests.conftest import TRIED
 from tests.support import CRON, NOTHING_DONE, OTHER_CRON, error_response, messages
 
 if TYPE_CHECKING:
@@ -171,11 +172,7 @@ def count(caplog: pytest.LogCaptureFixture) -> tuple[int, int]:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_what_a_fault_leaves_and_how_it_heals(
-    strict_world: World,
-    caplog: pytest.LogCaptureFixture,
-    record_faults: Callable[[int], None],
-    operation: str,
-    kind: str,
+    strict_world: World, caplog: pytest.LogCaptureFixture, operation: str, kind: str
 ) -> None:
     """Counters, lines and live schedules; then two runs, and one that writes nothing."""
     arrange(strict_world, operation)
@@ -192,7 +189,7 @@ def test_what_a_fault_leaves_and_how_it_heals(
         assert strict_world.run() == after.results
     assert count(caplog) == (after.errors, after.warnings)
     assert strict_world.ours() == after.live
-    record_faults(1)
+    TRIED["faults"] += 1
     faults.remove(fault)
     for _ in range(2):
         assert strict_world.run()["failed"] == 0

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from athena_schedule_manager.schedule_manager import Settings
+from tests.support import scheduler_actions
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "athena_schedule_manager"
@@ -166,13 +167,9 @@ def test_the_readme_has_the_exact_messages() -> None:
 
 def test_the_readme_grants_exactly_the_calls_that_the_code_makes() -> None:
     """And handing the execution role on."""
-    source = (PACKAGE / "schedule_manager.py").read_text("utf-8")
-    calls = set(re.findall(r"_client\.((?:create|update|delete|get)_schedule\w*)", source))
-    calls |= set(re.findall(r"get_paginator\(\"(\w+)\"\)", source))
-    actions = {f"scheduler:{''.join(map(str.title, call.split('_')))}" for call in calls}
     policy = README.partition("## Permissions")[2].partition("## ")[0].partition("```yaml")[2]
     granted = set(re.findall(r"(?:scheduler|iam):[A-Z]\w+", policy.partition("```")[0]))
-    assert granted == actions | {"iam:PassRole", "iam:PassedToService"}
+    assert granted == scheduler_actions() | {"iam:PassRole", "iam:PassedToService"}
 
 
 def test_the_readme_names_every_file_of_the_package() -> None:

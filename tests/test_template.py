@@ -17,7 +17,7 @@ import pytest
 from athena_schedule_manager import index, schedule_manager
 from athena_schedule_manager.index import LineFormatter, handler
 from athena_schedule_manager.schedule_manager import Settings
-from tests.support import NAME, NOTHING_DONE, QUERIES, SHA
+from tests.support import NAME, NOTHING_DONE, QUERIES, SHA, scheduler_actions
 from tests.test_runtime import Function, needs_awslambdaric
 from tests.transformed import TEMPLATE, template, transformed
 
@@ -114,15 +114,11 @@ def test_the_environment_is_the_settings(function: Any) -> None:
 
 def test_the_manager_may_call_what_the_code_calls_and_nothing_else(resources: Any) -> None:
     """Each on the narrowest resource that AWS allows."""
-    source = Path(schedule_manager.__file__).read_text("utf-8")
-    calls = set(re.findall(r"_client\.((?:create|update|delete|get)_schedule\w*)", source))
-    calls |= set(re.findall(r"get_paginator\(\"(\w+)\"\)", source))
-    made = {f"scheduler:{''.join(map(str.title, call.split('_')))}" for call in calls}
     granted = statements(resources, "ManagerRole")
     actions = {action for statement in granted.values() for action in statement["Action"]}
     logs = {"logs:CreateLogStream", "logs:PutLogEvents"}
     assert "secrets.get_secret_value(" in Path(index.__file__).read_text("utf-8")
-    assert actions == made | {"iam:PassRole", "secretsmanager:GetSecretValue"} | logs
+    assert actions == scheduler_actions() | {"iam:PassRole", "secretsmanager:GetSecretValue"} | logs
     secret = granted["secretsmanager:GetSecretValue"]["Resource"]
     assert secret == {"Ref": "ConfigGitTokenSecretArn"}
     assert granted["scheduler:ListSchedules"]["Resource"] == "*"
