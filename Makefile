@@ -24,7 +24,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## play the whole story on loopback, or run on a file: make run CONFIG=path/to/config.json
-	@$(BIN)/python -m tests.story $(if $(CONFIG),"$(CONFIG)")
+	@$(BIN)/python -m tests.tools.story $(if $(CONFIG),"$(CONFIG)")
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest --cov --cov-report=term
@@ -41,10 +41,10 @@ format: $(READY) ## format the code and mend what ruff can
 check: lint test ## lint and test: what CI runs
 
 bench: $(READY) ## measure the manager beside references, some minutes
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.tools.bench
 
 soak: $(READY) ## random worlds, faults and kills for ten minutes, or SECONDS=n
-	@$(BIN)/python -m tests.soak $(SECONDS)
+	@$(BIN)/python -m tests.tools.soak $(SECONDS)
 
 build: ## build the artifact that is deployed: the package's modules alone
 	$(SAM) build --build-in-source
@@ -55,7 +55,7 @@ build-AthenaScheduleManager: # what sam build calls
 
 validate: $(READY) ## lint the template, as it is written and as SAM transforms it
 	$(SAM) validate --lint
-	$(BIN)/python -m tests.transformed | $(BIN)/cfn-lint
+	$(BIN)/python -m tests.tools.transformed | $(BIN)/cfn-lint
 
 # What the running stack has; a recipe that uses it begins with set -e.
 STACK_URL = $(AWS) cloudformation describe-stacks --stack-name "$(STACK)" --output text \

@@ -20,8 +20,8 @@ from moto.server import ThreadedMotoServer
 
 from athena_schedule_manager import index
 from athena_schedule_manager.schedule_manager import Clock
-from tests.model import Scheduler
-from tests.support import Faults, GitHost, World, clean_environment, settings_environment
+from tests.world import Faults, GitHost, World, clean_environment, settings_environment
+from tests.world.model import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from athena_schedule_manager.schedule_manager import (
     ScheduleGroup,
     reconcile,
 )
-from tests.support import (
+from tests.world import (
     CRON,
     GROUP,
     NAME,
@@ -31,7 +31,7 @@ from tests.support import (
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
 
-    from tests.support import World
+    from tests.world import World
 
 UNREACHABLE = ConnectionClosedError(endpoint_url="https://scheduler.test")
 SILENT = ReadTimeoutError(endpoint_url="https://scheduler.test")

@@ -11,12 +11,12 @@ import pytest
 
 from athena_schedule_manager import schedule_manager
 from athena_schedule_manager.schedule_manager import Clock, OutOfTimeError, run_all
-from tests.support import CRON, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, messages
+from tests.world import CRON, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support import World
+    from tests.world import World
 
 
 def countdown(seconds: float) -> Callable[[], float]:

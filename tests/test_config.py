@@ -10,10 +10,10 @@ import pytest
 
 from athena_schedule_manager.index import parse_config
 from athena_schedule_manager.schedule_manager import CannotReconcileError
-from tests.support import CRON, NAME, NOTHING_DONE, QUERIES, document, messages
+from tests.world import CRON, NAME, NOTHING_DONE, QUERIES, document, messages
 
 if TYPE_CHECKING:
-    from tests.support import World
+    from tests.world import World
 
 NOT_UNDERSTOOD = [
     pytest.param(b"", "empty", id="empty"),

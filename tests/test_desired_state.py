@@ -13,7 +13,7 @@ from athena_schedule_manager.schedule_manager import (
     desired_state,
     expression_problem,
 )
-from tests.support import CRON, EXECUTOR_ARN, NAME, OTHER_CRON, ROLE_ARN, SETTINGS
+from tests.world import CRON, EXECUTOR_ARN, NAME, OTHER_CRON, ROLE_ARN, SETTINGS
 
 TAKEN = [
     # recorded as accepted by the service

@@ -16,14 +16,14 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.conftest import TRIED
-from tests.support import CRON, NOTHING_DONE, OTHER_CRON, error_response, messages
+from tests.world import CRON, NOTHING_DONE, OTHER_CRON, error_response, messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from tests.support import World
+    from tests.world import World
 
 QUERIES = {name: {"schedule": CRON} for name in ("create", "update", "same")}
 BEFORE = {"pn-update": OTHER_CRON, "pn-delete": CRON, "pn-same": CRON}

@@ -19,7 +19,7 @@ import pytest
 from athena_schedule_manager import index
 from athena_schedule_manager.index import Order, PassingFetchError, check_url, fetch, load_queries
 from athena_schedule_manager.schedule_manager import CannotReconcileError, Clock
-from tests.support import (
+from tests.world import (
     QUERIES,
     SETTINGS,
     SHA,
@@ -37,7 +37,7 @@ from tests.support import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support import Request, World
+    from tests.world import Request, World
 
 BODY = json.dumps({"queries": QUERIES}).encode()
 SERVED = document(BODY)

@@ -14,7 +14,7 @@ import pytest
 from athena_schedule_manager import index
 from athena_schedule_manager.index import handler, read_settings
 from athena_schedule_manager.schedule_manager import CannotReconcileError, Settings
-from tests.support import (
+from tests.world import (
     EXECUTOR_ARN,
     NAME,
     NOTHING_DONE,
@@ -25,7 +25,7 @@ from tests.support import (
 )
 
 if TYPE_CHECKING:
-    from tests.support import World
+    from tests.world import World
 
 REQUIRED = ["CONFIG_GIT_URL", "QUERY_EXECUTOR_ARN", "SCHEDULE_ROLE_ARN"]
 URL = "https://git.example/config.json"

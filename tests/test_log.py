@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
 from athena_schedule_manager.index import LineFormatter, set_up_logging
+from tests.world.runtime import LINE
 
 if TYPE_CHECKING:
     import pytest
-
-LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [^ ]+ (INFO|WARNING|ERROR) .+")
 
 
 def root_with(monkeypatch: pytest.MonkeyPatch, handler: logging.Handler) -> logging.Logger:

@@ -12,10 +12,10 @@ import pytest
 
 from athena_schedule_manager import index, schedule_manager
 from athena_schedule_manager.schedule_manager import Clock
-from tests.support import CRON, GROUP, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, response
+from tests.world import CRON, GROUP, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, response
 
 if TYPE_CHECKING:
-    from tests.support import World
+    from tests.world import World
 
 
 class TimeOfDay:

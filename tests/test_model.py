@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.model import ROUTES, Scheduler, service_model
-from tests.support import CRON, EXECUTOR_ARN, GROUP, NAME, ROLE_ARN
+from tests.world import CRON, EXECUTOR_ARN, GROUP, NAME, ROLE_ARN
+from tests.world.model import ROUTES, Scheduler, service_model
 
 if TYPE_CHECKING:
-    from tests.support import World
+    from tests.world import World
 
 REQUEST: dict[str, Any] = {
     "Name": NAME,

@@ -10,7 +10,7 @@ import pytest
 from athena_schedule_manager import index
 from athena_schedule_manager.index import LineFormatter, handler
 from athena_schedule_manager.schedule_manager import CannotReconcileError
-from tests.support import (
+from tests.world import (
     CRON,
     GROUP,
     NAME,
@@ -24,7 +24,7 @@ from tests.support import (
 )
 
 if TYPE_CHECKING:
-    from tests.support import World
+    from tests.world import World
 
 DRY = {"dry_run": True}
 MIXED: dict[str, Any] = {

@@ -12,15 +12,14 @@ import pytest
 
 from athena_schedule_manager import index
 from athena_schedule_manager.schedule_manager import Clock, ScheduleGroup, reconcile
-from tests import bystander
 from tests.conftest import TRIED
-from tests.model_server import RemoteScheduler, model_server
-from tests.support import CRON, GROUP, NOTHING_DONE, OTHER_CRON, SETTINGS
+from tests.world import CRON, GROUP, NOTHING_DONE, OTHER_CRON, SETTINGS, bystander
+from tests.world.model_server import RemoteScheduler, model_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support import World
+    from tests.world import World
 
 KILLS = 30
 NAMES = [f"q{number:02}" for number in range(40)]
@@ -40,7 +39,7 @@ def remote() -> Iterator[RemoteScheduler]:
 def fork_server() -> Any:
     """Return what makes processes quickly: forks of a server that has imported all it needs."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.bystander"])
+    context.set_forkserver_preload(["tests.world.bystander"])
     return context
 
 

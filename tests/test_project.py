@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from athena_schedule_manager.schedule_manager import Settings
-from tests.support import scheduler_actions
+from tests.world import scheduler_actions
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "athena_schedule_manager"

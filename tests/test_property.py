@@ -31,8 +31,7 @@ from athena_schedule_manager.schedule_manager import (
     reconcile,
 )
 from tests.conftest import TRIED
-from tests.model import ROUTES, Scheduler
-from tests.support import (
+from tests.world import (
     CRON,
     EXECUTOR_ARN,
     GROUP,
@@ -42,6 +41,7 @@ from tests.support import (
     Faults,
     error_response,
 )
+from tests.world.model import ROUTES, Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from athena_schedule_manager import index
-from tests.support import (
+from tests.world import (
     CRON,
     EXECUTOR_ARN,
     GROUP,
@@ -21,7 +21,7 @@ from tests.support import (
 )
 
 if TYPE_CHECKING:
-    from tests.support import World
+    from tests.world import World
 
 
 def test_the_story_of_the_specification(world: World, caplog: pytest.LogCaptureFixture) -> None:

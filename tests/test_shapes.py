@@ -18,8 +18,8 @@ from athena_schedule_manager.schedule_manager import (
     existing_schedule,
     plan_changes,
 )
-from tests.support import OTHER_CRON, SETTINGS
-from tests.test_plan import LIVE, QUERY, existing, live_with, plan_of
+from tests.world import OTHER_CRON, SETTINGS
+from tests.world.plans import LIVE, QUERY, existing, live_with, plan_of
 
 
 @pytest.fixture(scope="session")

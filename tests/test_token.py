@@ -13,12 +13,12 @@ from moto.secretsmanager.models import secretsmanager_backends
 
 from athena_schedule_manager import index
 from athena_schedule_manager.schedule_manager import CannotReconcileError
-from tests.support import NOTHING_DONE, QUERIES, GitHost, document, messages, redirect, status
+from tests.world import NOTHING_DONE, QUERIES, GitHost, document, messages, redirect, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support import Request, World
+    from tests.world import Request, World
 
 TOKEN = "token-of-the-repository"  # noqa: S105 - made up
 

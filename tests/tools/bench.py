@@ -21,16 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from athena_schedule_manager.index import parse_config, scheduler_client
 from athena_schedule_manager.schedule_manager import Clock, ScheduleGroup, reconcile
-from tests.model_server import RemoteScheduler, model_server
-from tests.support import (
-    CRON,
-    EXECUTOR_ARN,
-    GROUP,
-    OTHER_CRON,
-    ROLE_ARN,
-    SETTINGS,
-    clean_environment,
-)
+from tests.world import CRON, EXECUTOR_ARN, GROUP, OTHER_CRON, ROLE_ARN, SETTINGS, clean_environment
+from tests.world.model_server import RemoteScheduler, model_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,7 +181,7 @@ def measure(
     """Measure a case in a process of its own."""
     existing = {} if case == "creates" else group(count)
     server.control(latency=latency, quota=quota, groups={GROUP: existing})
-    command = [sys.executable, "-m", "tests.bench", case, str(count), server.url]
+    command = [sys.executable, "-m", "tests.tools.bench", case, str(count), server.url]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - ours
     return Measured(*json.loads(output))
 

@@ -18,7 +18,7 @@ from moto.server import ThreadedMotoServer
 
 from athena_schedule_manager.index import handler
 from athena_schedule_manager.schedule_manager import CannotReconcileError
-from tests.support import GROUP, GitHost, clean_environment, document, settings_environment
+from tests.world import GROUP, GitHost, clean_environment, document, settings_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

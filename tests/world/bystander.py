@@ -7,7 +7,7 @@ from typing import Any
 
 from athena_schedule_manager.index import scheduler_client
 from athena_schedule_manager.schedule_manager import Clock, ScheduleGroup, reconcile
-from tests.support import SETTINGS, clean_environment
+from tests.world import SETTINGS, clean_environment
 
 
 def run(endpoint: str, queries: dict[str, Any]) -> dict[str, int]:

@@ -11,10 +11,10 @@ import time
 from hypothesis import given, seed, settings
 
 from tests.conftest import TRIED
-from tests.model_server import model_server
-from tests.support import clean_environment
 from tests.test_processes import fork_server, survive_a_kill
 from tests.test_property import RULES, WORLD, live_through, reconciling
+from tests.world import clean_environment
+from tests.world.model_server import model_server
 
 WORLDS = 500
 KILLS = 10

@@ -15,7 +15,7 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
-from tests.model import Scheduler
+from tests.world.model import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ class RemoteScheduler:
 @contextlib.contextmanager
 def model_server() -> Iterator[RemoteScheduler]:
     """Run the model in a process of its own until the context ends."""
-    command = [sys.executable, "-m", "tests.model_server"]
+    command = [sys.executable, "-m", "tests.world.model_server"]
     with subprocess.Popen(  # noqa: S603 - ours
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

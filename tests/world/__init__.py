@@ -1,0 +1,52 @@
+"""What the worlds of the tests and of the tools are made of."""
+
+from tests.world.environment import (
+    CRON,
+    EXECUTOR_ARN,
+    GROUP,
+    NAME,
+    NOTHING_DONE,
+    OTHER_CRON,
+    QUERIES,
+    REGION,
+    ROLE_ARN,
+    SETTINGS,
+    SHA,
+    clean_environment,
+    messages,
+    scheduler_actions,
+    settings_environment,
+)
+from tests.world.faults import Faults, error_response, response
+from tests.world.git_host import GitHost, Request, document, drip, hang, redirect, reset, status
+from tests.world.handled import World
+
+__all__ = [
+    "CRON",
+    "EXECUTOR_ARN",
+    "GROUP",
+    "NAME",
+    "NOTHING_DONE",
+    "OTHER_CRON",
+    "QUERIES",
+    "REGION",
+    "ROLE_ARN",
+    "SETTINGS",
+    "SHA",
+    "Faults",
+    "GitHost",
+    "Request",
+    "World",
+    "clean_environment",
+    "document",
+    "drip",
+    "error_response",
+    "hang",
+    "messages",
+    "redirect",
+    "reset",
+    "response",
+    "scheduler_actions",
+    "settings_environment",
+    "status",
+]

@@ -1,0 +1,79 @@
+"""The made-up account of the tests and of the story: names, settings, a clean environment."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from athena_schedule_manager import schedule_manager
+from athena_schedule_manager.schedule_manager import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    import pytest
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+REGION = "eu-south-1"
+GROUP = "pn-athena-queries"
+EXECUTOR_ARN = "arn:aws:lambda:eu-south-1:123456789012:function:pn-AthenaQueryExecutor"
+ROLE_ARN = "arn:aws:iam::123456789012:role/pn-athena-scheduler"
+
+NAME = "pn-daily-report"
+CRON = "cron(0 2 * * ? *)"
+OTHER_CRON = "cron(0 3 * * ? *)"
+QUERIES: dict[str, Any] = {"daily-report": {"schedule": CRON}}
+SETTINGS = Settings("https://git.example/config.json", EXECUTOR_ARN, ROLE_ARN)
+NOTHING_DONE = {"created": 0, "updated": 0, "deleted": 0, "failed": 0}
+
+
+def clean_environment(environ: MutableMapping[str, str]) -> None:
+    """Take away what could lead to a real account or through a proxy, and set up a made-up account.
+
+    Configured endpoints and profiles of the machine count too, so its AWS files are not read; the
+    manager's own variables are the tests' and the story's to set, and a make that runs this is not
+    the make that a test runs.
+    """
+    ours = {setting.name.upper() for setting in fields(Settings)} | {"MFLAGS"}
+    for name in list(environ):
+        foreign = name.startswith(("AWS_", "MAKE")) or name.lower().endswith("_proxy")
+        if foreign or name in ours:
+            del environ[name]
+    environ.update(
+        AWS_ACCESS_KEY_ID="testing",
+        AWS_SECRET_ACCESS_KEY="testing",  # noqa: S106 - made up
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_DEFAULT_REGION=REGION,
+        AWS_EC2_METADATA_DISABLED="true",
+    )
+
+
+def scheduler_actions() -> set[str]:
+    """Return the IAM actions of the calls that the core makes, read off its source."""
+    source = Path(schedule_manager.__file__).read_text("utf-8")
+    calls = set(re.findall(r"_client\.((?:create|update|delete|get)_schedule\w*)", source))
+    calls |= set(re.findall(r"get_paginator\(\"(\w+)\"\)", source))
+    return {f"scheduler:{''.join(map(str.title, call.split('_')))}" for call in calls}
+
+
+def settings_environment(config_git_url: str) -> dict[str, str]:
+    """Return the required environment variables of the manager."""
+    return {
+        "CONFIG_GIT_URL": config_git_url,
+        "QUERY_EXECUTOR_ARN": EXECUTOR_ARN,
+        "SCHEDULE_ROLE_ARN": ROLE_ARN,
+    }
+
+
+def messages(caplog: pytest.LogCaptureFixture, level: int = logging.INFO) -> list[str]:
+    """Return the messages logged at a level, less the one about fetching."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno == level and not record.getMessage().startswith("Fetching")
+    ]
