@@ -29,12 +29,13 @@ run: $(READY) ## play the whole story on loopback, or run on a file: make run CO
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest --cov --cov-report=term
 
-lint: $(READY) ## check format, lint rules and types
+lint: $(READY) ## check format, lint rules, types and the transformed template
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
+	$(BIN)/python -m tests.tools.transformed | $(BIN)/cfn-lint
 
-format: $(READY) ## format the code and mend what ruff can
+format: $(READY) ## format the code and fix what ruff can
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
@@ -109,7 +110,7 @@ logs: ## follow the log of the deployed function
 	$(AWS) logs tail "$$group" --since 1h --follow
 
 clean: ## remove the environment and all caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
 	find athena_schedule_manager tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements-dev.txt

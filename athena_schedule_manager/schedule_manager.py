@@ -1,72 +1,80 @@
-"""The core of the reconciliation: desired state, existing state, their difference, applying it.
+"""The reconciliation: make the schedules of one group match the queries of the configuration.
 
-The configuration's queries become the desired schedules (`desired_state`, pure); the API tells
-which schedules exist (`read_existing`); the two give a plan (`plan_changes`, pure); `apply_plan`
-carries it out and counts. Only schedules of one group whose name has our prefix are ever looked at,
-and of those only some fields are ours (`Schedule`): all else is the operator's and survives.
+`make_plan` compares the desired schedules with the existing ones; `apply_plan` makes the changes
+and counts, `preview_plan` only tells them. Only schedules of one group whose names have our prefix
+are ever looked at. Of those only some fields are ours (`Schedule`): everything else is the
+operator's and survives.
 
 Nothing here reads the environment or makes a client: settings, client and clock are handed in.
 """
 
 from __future__ import annotations
 
+import difflib
+import functools
 import json
 import logging
-import random
+import math
 import re
 import reprlib
-import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor, wait
+import unicodedata
+import uuid
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
+
+from ._calls import CONFLICT, Calls, OutOfTimeError, error_code, is_transient_or_conflict
+from ._expressions import expression_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
-    from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef
+    from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef, PaginatorConfigTypeDef
+
+    from ._calls import Clock
 
 logger = logging.getLogger(__package__)
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-THREADS = 16
 PAGE_SIZE = 100
-NO_NEW_CALL = 5.0  # with fewer seconds left than this no call is started
-STOP_WAITING = 2.0  # with this many seconds left the calls in flight are left to themselves
+FRESH = 5.0  # seconds after which a schedule is read again before it is updated
 SETTLED = 60.0  # seconds without a change after which a schedule is remembered as it was read
-CONFLICT_PAUSES = (0.5, 1.0, 2.0)  # seconds before each further try of a call that met a conflict
-
 MAX_NAME = 64
-MAX_EXPRESSION = 256
 MAX_DESCRIPTION = 512
+MAX_TIMEZONE = 50
 MAX_CHANGES = 1000  # lines that a dry run returns
+MAX_LINE = 1000  # characters of such a line, and of what a service answers
 MAX_SHOWN = 200  # characters of a value from outside in a message
+KEPT_SHOWN = 10  # names in the line about deletes that are held back
 NOT_FOUND = "ResourceNotFoundException"
-CONFLICT = "ConflictException"
 DEFAULT_DESCRIPTION = "Managed by Athena Schedule Manager"
 TIMEZONE = "UTC"
-# what GetSchedule returns and UpdateSchedule does not take (botocore model)
-READ_ONLY = frozenset({"Arn", "CreationDate", "LastModificationDate", "ResponseMetadata"})
+QUERY_KEYS = ("schedule", "cron", "description", "timezone", "enabled")
+RATE_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
 # what CreateSchedule requires besides the fields that we own
 NEW_SCHEDULE: Mapping[str, Any] = {"FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {}}
 
 
+# --- The values
+
+
 class CannotReconcileError(Exception):
-    """Comparing is impossible: the run logs one ERROR line, raises, and has changed nothing."""
+    """The states cannot be compared: the run logs one ERROR line, raises, has changed nothing."""
 
 
 class UnusableQueryError(Exception):
     """A query that cannot become a schedule: it is counted as failed, its live schedule stays."""
 
 
-class OutOfTimeError(Exception):
-    """Too little of the invocation is left to start a call: the next run makes it."""
+class GroupMissingError(Exception):
+    """The schedule group does not exist and cannot be made: every create fails for it."""
+
+
+class AlreadyDoneError(Exception):
+    """Somebody else made the change meanwhile: it is in no counter and has one WARNING."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,7 @@ class Settings:
     project_name: str = "pn"
     max_deletions: int | None = None  # None: no limit
     config_git_token_secret_arn: str = ""
+    dead_letter_queue_arn: str = ""
 
     @property
     def prefix(self) -> str:
@@ -88,125 +97,112 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
-    """The seconds left of the invocation, how to pause for some, and the time of day."""
-
-    left: Callable[[], float]
-    now: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = lambda seconds: time.sleep(seconds)  # noqa: PLW0108 - late
-
-    def check(self, pause: float = 0.0) -> None:
-        """Raise OutOfTimeError if no call may start any more, `pause` seconds from now."""
-        if self.left() - pause < NO_NEW_CALL:
-            raise OutOfTimeError
-
-
-@dataclass(frozen=True, slots=True)
 class Schedule:
-    """The fields of a schedule that we own, normalised so that equal means no drift."""
+    """The fields of a schedule that we own, normalised so that equal means no drift.
+
+    A field's name is its word in an UPDATE line. A desired state or dead-letter queue of None, or a
+    queue where one is attached, leaves that field to the operator (`completed`).
+    """
 
     name: str
     cron: str
     timezone: str
-    state: str | None  # None: the operator's
+    state: str | None
     description: str
     target: str
     role: str
     input: str
+    dead_letters: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingSchedule:
-    """A live schedule: our fields, and the UpdateSchedule request that would change nothing."""
+    """A live schedule: our fields, and all of GetSchedule's answer."""
 
     owned: Schedule
-    request: Mapping[str, Any]
+    answer: Mapping[str, Any]
     modified: datetime | None  # None: not to be remembered
-
-    def modified_before(self, when: float) -> bool:
-        """Tell if it surely was not modified since, in seconds of the epoch."""
-        return self.modified is not None and self.modified.timestamp() < when
+    read_at: float  # by the clock's monotonic time; minus infinity: in an earlier run
 
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """What is there: the names, and of the desired ones the schedules as far as they were read."""
+    """The existing state: all names, and of the desired ones what was read of each.
 
-    names: frozenset[str] | None  # None: the clock ended the listing
-    reads: Mapping[str, ExistingSchedule | str | None]  # as ScheduleGroup.read returns them
+    A desired name that is in `names` and in neither of the other two was not read in time.
+    """
+
+    names: frozenset[str]
+    schedules: Mapping[str, ExistingSchedule]
+    unreadable: Mapping[str, str]  # the messages
+    group_exists: bool  # certainly; False: it may or may not
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One planned call: the line that announces it, and its whole request."""
+    """One planned call. A create has no `live`, a delete has neither."""
 
     action: Literal["create", "update", "delete"]
     name: str
-    line: str
-    request: Mapping[str, Any]
+    wanted: Schedule | None = None
+    live: ExistingSchedule | None = None
+
+    @property
+    def line(self) -> str:
+        """What announces the change in the log."""
+        if self.wanted and self.live:
+            differences = drift(self.live.owned, completed(self.wanted, self.live.owned))
+            return f"UPDATE: {self.name} ({'; '.join(differences)})"
+        if self.wanted:
+            return f"CREATE: {self.name} (cron: {self.wanted.cron})"
+        return f"DELETE: {self.name} (removed from config)"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """All that a run will do, and what it knows already to have failed."""
 
-    writes: tuple[Change, ...]  # creates and updates
-    deletes: tuple[Change, ...]  # start when the writes have ended
-    failures: tuple[str, ...]  # the lines that tell them
-    failed: int  # unusable queries, schedules not readable, deletes held back
-    unread: int  # schedules that could not be compared in time
-    group_exists: bool  # surely: False means that it may or may not
+    creates: tuple[Change, ...] = ()
+    updates: tuple[Change, ...] = ()
+    deletes: tuple[Change, ...] = ()  # they start when creates and updates have ended
+    kept: tuple[Change, ...] = ()  # deletes that the limit holds back: each is a failure
+    limit: int | None = None
+    failures: tuple[str, ...] = ()  # the lines of unusable queries and unreadable schedules
+    not_read: int = 0  # schedules that could not be compared in time
+    group_exists: bool = False
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """All changes, in the order in which they are announced."""
+        return self.creates + self.updates + self.deletes
+
+    @property
+    def failed(self) -> int:
+        """How many queries and schedules have failed before any change is made."""
+        return len(self.failures) + len(self.kept)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a change ended: the counter it goes into (None: another run did it), and what to log."""
-
-    counter: str | None
-    message: str = ""
+# --- The story
 
 
-_repr = reprlib.Repr()
-_repr.maxstring = _repr.maxother = _repr.maxlist = _repr.maxdict = MAX_SHOWN
+def make_plan(
+    group: ScheduleGroup, queries: Mapping[str, object], memory: dict[str, ExistingSchedule]
+) -> Plan:
+    """Compare the queries with the group's schedules; nothing is written.
 
-
-def brief(value: object) -> str:
-    """Quote a value from outside for a message: on one line, cut, however deeply nested it is."""
-    return repr(value[:MAX_SHOWN]) if isinstance(value, str) else _repr.repr(value)[:MAX_SHOWN]
-
-
-def with_jitter(pause: float) -> float:
-    """Return a pause shortened by up to a half, so that those who wait do not come back at once."""
-    return pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
-
-
-def one_line(text: str) -> str:
-    """Escape what could break a line of the log: control characters, separators, surrogates."""
-    unsafe = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
-    return re.sub(unsafe, lambda match: match[0].encode("unicode_escape").decode(), text)
-
-
-def code(error: Exception) -> str:
-    """Return the service's code of an error, or nothing if it is not the service's."""
-    return (
-        str(error.response.get("Error", {}).get("Code")) if isinstance(error, ClientError) else ""
-    )
-
-
-def describe(error: Exception) -> str:
-    """Say what went wrong: the service's code and message, or the exception's type and text."""
-    if isinstance(error, ClientError):
-        return f"{code(error)}: {error.response.get('Error', {}).get('Message', error)}"
-    return f"{type(error).__name__}: {error}"
-
-
-# --- The desired state
+    `memory` holds what was read before with the same settings, and is brought up to date.
+    Raises CannotReconcileError when the existing schedules cannot be listed.
+    """
+    desired, unusable = desired_state(queries, group.settings)
+    existing = read_existing(group, desired.keys(), memory)
+    plan = plan_changes(desired, unusable, existing)
+    return limit_deletes(plan, group.settings.max_deletions)
 
 
 def desired_state(
     queries: Mapping[str, object], settings: Settings
 ) -> tuple[dict[str, Schedule], dict[str, str]]:
-    """Return the schedules that the queries want, and why the others are none, by name. Pure."""
+    """Return the desired schedules, and why the other queries are unusable, by name. Pure."""
     desired, unusable = {}, {}
     for query_id, query in queries.items():
         name = settings.prefix + query_id
@@ -214,160 +210,272 @@ def desired_state(
             desired[name] = desired_schedule(query_id, query, settings)
         except UnusableQueryError as error:
             unusable[name] = (
-                f"Query {brief(query_id)} is unusable (its live schedule, if any, is kept): {error}"
+                f"Query {quoted(query_id)} is unusable"
+                f" (its live schedule, if any, is kept): {error}"
             )
     return desired, unusable
+
+
+def read_existing(
+    group: ScheduleGroup, desired: Collection[str], memory: dict[str, ExistingSchedule]
+) -> Existing:
+    """List our schedules and read those that are desired, the only ones that must be compared.
+
+    A schedule in `memory` whose date in the listing is the same is not read again. One that was
+    modified in the last minute before it was read is not remembered: a second change could have
+    the same date, as in git's index. What is gone from the listing is forgotten.
+    """
+    dates = group.list_dates()
+    logger.info("Found %d existing schedules", len(dates))
+    compared = sorted(dates.keys() & set(desired))
+    known = {n: live for n in compared if (live := memory.get(n)) and live.modified == dates[n]}
+    settled = group.clock.now() - SETTLED
+    unknown = [name for name in compared if name not in known]
+    results = dict(zip(unknown, group.read_all(unknown), strict=True))
+    read = {name: r for name, r in results.items() if isinstance(r, ExistingSchedule)}
+    failed = {n: r for n, r in results.items() if isinstance(r, Exception) and not _is_absent(r)}
+    memory.clear()
+    memory.update(known)
+    for name, live in read.items():
+        if live.modified and live.modified.timestamp() < settled:
+            memory[name] = replace(live, read_at=-math.inf)
+    return Existing(
+        names=frozenset(dates) - (results.keys() - read.keys() - failed.keys()),
+        schedules=read | known,
+        unreadable={n: r for n, e in failed.items() if (r := _read_failure(n, e))},
+        group_exists=bool(dates),
+    )
+
+
+def plan_changes(
+    desired: Mapping[str, Schedule], unusable: Mapping[str, str], existing: Existing
+) -> Plan:
+    """Compare the two states. Pure, and in the order of names.
+
+    A live schedule whose query is unusable, or which could not be read, is in no change.
+    """
+    creates, updates = [], []
+    for name, wanted in sorted(desired.items()):
+        live = existing.schedules.get(name)
+        if name not in existing.names:
+            creates.append(Change("create", name, wanted))
+        elif live and completed(wanted, live.owned) != live.owned:
+            updates.append(Change("update", name, wanted, live))
+    compared = existing.names & desired.keys()
+    obsolete = sorted(existing.names - desired.keys() - unusable.keys())
+    return Plan(
+        creates=tuple(creates),
+        updates=tuple(updates),
+        deletes=tuple(Change("delete", name) for name in obsolete),
+        failures=(*unusable.values(), *existing.unreadable.values()),
+        not_read=len(compared - existing.schedules.keys() - existing.unreadable.keys()),
+        group_exists=existing.group_exists,
+    )
+
+
+def limit_deletes(plan: Plan, limit: int | None) -> Plan:
+    """Hold back all deletes of a plan that has more of them than the limit. Pure."""
+    if limit is None or len(plan.deletes) <= limit:
+        return plan
+    return replace(plan, deletes=(), kept=plan.deletes, limit=limit)
+
+
+def preview_plan(plan: Plan, hints: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the counters that applying would end in, and the lines that it would log.
+
+    Raises CannotReconcileError when the clock ended the reads: half a plan is no preview.
+    """
+    if plan.not_read:
+        raise CannotReconcileError(
+            f"Out of time before {plan.not_read} reads of schedules: there is no whole plan to"
+            " show; invoke the function again"
+        )
+    kept = [f"Kept: {change.name}" for change in plan.kept]
+    changes = [change.line for change in plan.changes]
+    lines = [*plan.failures, *_refusal(plan), *kept, *changes, *hints]
+    shown = [one_line(line)[:MAX_LINE] for line in lines[:MAX_CHANGES]]
+    for line in shown:
+        logger.info("%s", line)
+    more = [f"and {len(lines) - MAX_CHANGES} more"] if len(lines) > MAX_CHANGES else []
+    return {
+        "created": len(plan.creates),
+        "updated": len(plan.updates),
+        "deleted": len(plan.deletes),
+        "failed": plan.failed,
+        "changes": shown + more,
+    }
+
+
+def apply_plan(group: ScheduleGroup, plan: Plan) -> dict[str, int]:
+    """Make the changes and count: every change and failure ends in exactly one counter.
+
+    Only what somebody else has done meanwhile is in none. Deletes start when every create and
+    update has ended.
+    """
+    results = {"created": 0, "updated": 0, "deleted": 0, "failed": plan.failed}
+    for line in (*plan.failures, *_refusal(plan)):
+        logger.error("%s", line)
+    for change in plan.changes:
+        if not group.clock.has_time():
+            break  # it is only counted: logging thousands of lines takes the seconds that are left
+        logger.info("%s", change.line)
+    missing_group = group.ensure_exists() if plan.creates and not plan.group_exists else None
+    not_done = plan.not_read
+    if missing_group:
+        not_done += _count(plan.creates, [missing_group] * len(plan.creates), results)
+    writes = plan.updates if missing_group else plan.creates + plan.updates
+    for changes in (writes, plan.deletes):
+        not_done += _count(changes, group.write_all(changes), results)
+    if not_done:
+        results["failed"] += not_done
+        logger.warning(
+            "Out of time before %d reads or writes of schedules:"
+            " they count as failed, and the next run makes them",
+            not_done,
+        )
+    return results
+
+
+def _count(
+    changes: Sequence[Change], outcomes: Sequence[Exception | None], results: dict[str, int]
+) -> int:
+    """Count how the changes ended, log those that failed, and return how many were not done.
+
+    | a change ended with | counter | line |
+    |---|---|---|
+    | nothing, or on a delete the schedule's absence | created, updated, deleted | none |
+    | AlreadyDoneError | none | WARNING |
+    | OutOfTimeError | that of what was not done | one WARNING for all |
+    | anything else | failed | ERROR |
+    """
+    not_done = 0
+    for change, outcome in zip(changes, outcomes, strict=True):
+        gone = change.action == "delete" and outcome is not None and _is_absent(outcome)
+        if outcome is None or gone:
+            results[f"{change.action}d"] += 1
+        elif isinstance(outcome, AlreadyDoneError):
+            logger.warning("%s", outcome)
+        elif isinstance(outcome, OutOfTimeError):
+            not_done += 1
+        else:
+            results["failed"] += 1
+            reason = describe(outcome)
+            logger.error("Failed to %s schedule %s: %s", change.action, change.name, reason)
+    return not_done
+
+
+# --- The desired state
 
 
 def desired_schedule(query_id: str, query: object, settings: Settings) -> Schedule:
     """Return the schedule that a query asks for, or raise UnusableQueryError with the reason."""
     name = settings.prefix + query_id
-    if not query_id or not re.fullmatch(rf"[0-9a-zA-Z_.-]{{1,{MAX_NAME}}}", name):
+    if not query_id or not is_name(name):
         raise UnusableQueryError(
-            f"the schedule name {brief(name)} needs an id after the prefix, at most {MAX_NAME}"
+            f"the schedule name {quoted(name)} needs an id after the prefix, at most {MAX_NAME}"
             " characters in all, and only letters, digits, '-', '_' and '.'; rename the query"
         )
     if not isinstance(query, dict):
-        raise UnusableQueryError(f"it must be an object with a schedule, not {brief(query)}")
-    return Schedule(
+        raise UnusableQueryError(f"it must be an object with a schedule, not {quoted(query)}")
+    schedule = Schedule(
         name=name,
-        cron=_desired_expression(query),
-        timezone=_desired_timezone(query),
-        state=_desired_state(query),
-        description=_desired_description(query),
+        cron=_expression(query),
+        timezone=_timezone(query),
+        state=_state(query),
+        description=_description(query),
         target=settings.query_executor_arn,
         role=settings.schedule_role_arn,
         input=json.dumps({"query_id": query_id}),
+        dead_letters=settings.dead_letter_queue_arn or None,
     )
+    for text in (schedule.cron, schedule.timezone, schedule.description):
+        if re.search("[\ud800-\udfff]", text):
+            raise UnusableQueryError(f"{quoted(text)} has half of a surrogate pair; retype it")
+    return schedule
 
 
-def _desired_expression(query: Mapping[str, object]) -> str:
+def is_name(text: str) -> bool:
+    """Tell if the service takes the text as the name of a schedule or a group (botocore model)."""
+    return re.fullmatch(rf"[0-9a-zA-Z_.-]{{1,{MAX_NAME}}}", text) is not None
+
+
+def _expression(query: Mapping[str, object]) -> str:
     value = query.get("schedule")
     value = query.get("cron") if value is None else value
     if value is None:
         raise UnusableQueryError("it has neither schedule nor cron; add a schedule")
     if not isinstance(value, str):
-        raise UnusableQueryError(f"its schedule must be a string, not {brief(value)}")
-    if problem := expression_problem(value.strip()):
-        raise UnusableQueryError(f"its schedule {brief(value)} {problem}")
-    return value.strip()
+        raise UnusableQueryError(f"its schedule must be a string, not {quoted(value)}")
+    expression = value.strip()
+    if problem := expression_problem(expression):
+        raise UnusableQueryError(f"its schedule {quoted(value)} {problem}")
+    return expression
 
 
-def _desired_timezone(query: Mapping[str, object]) -> str:
+def _timezone(query: Mapping[str, object]) -> str:
     value = query.get("timezone", TIMEZONE)
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_TIMEZONE:
         raise UnusableQueryError(
-            f"its timezone must be an IANA name such as 'Europe/Rome', not {brief(value)}"
+            f"its timezone must be an IANA name such as 'Europe/Rome', at most {MAX_TIMEZONE}"
+            f" characters, not {quoted(value)}"
         )
     return value
 
 
-def _desired_state(query: Mapping[str, object]) -> str | None:
+def _state(query: Mapping[str, object]) -> str | None:
     if "enabled" not in query:
         return None
     if not isinstance(query["enabled"], bool):
         raise UnusableQueryError(
-            f"its enabled must be true or false, not {brief(query['enabled'])}"
+            f"its enabled must be true or false, not {quoted(query['enabled'])}"
         )
     return "ENABLED" if query["enabled"] else "DISABLED"
 
 
-def _desired_description(query: Mapping[str, object]) -> str:
+def _description(query: Mapping[str, object]) -> str:
     value = query.get("description")
     if value is not None and not isinstance(value, str):
-        raise UnusableQueryError(f"its description must be a string, not {brief(value)}")
+        raise UnusableQueryError(f"its description must be a string, not {quoted(value)}")
     return (value or DEFAULT_DESCRIPTION)[:MAX_DESCRIPTION]
 
 
-# --- Schedule expressions: only what the service surely refuses is refused here
+def hints(queries: Mapping[str, object]) -> list[str]:
+    """Return a line for each key of a query that is nearly one of ours and none. Pure.
 
-_LAST = "L W LW "
-_WEEKDAYS = "SUN MON TUE WED THU FRI SAT SUNL MONL TUEL WEDL THUL FRIL SATL"
-_MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
-# name, lowest and highest number, words; the service does not check the year, so it is not here
-CRON_FIELDS = (
-    ("minute", 0, 59, ""),
-    ("hour", 0, 23, ""),
-    ("day-of-month", 1, 31, _LAST),
-    ("month", 1, 12, _MONTHS),
-    ("day-of-week", 1, 7, _LAST + _WEEKDAYS),
-)
-
-
-def expression_problem(expression: str) -> str | None:
-    """Return what makes a schedule expression surely invalid, or None: then AWS is the judge.
-
-    Stricter would be wrong: the service takes leading zeros, wrapping ranges, `LW`, `5L`, a year
-    2999 or `rate(1 minutes)`, and a report that runs today must not stop for our taste.
-    Source: the Scheduler User Guide, "Schedule types", and recordings of the service.
+    The file is shared with the Query Executor, so such a key is never refused.
     """
-    if not expression:
-        return "is blank; write one such as 'cron(0 2 * * ? *)'"
-    if len(expression) > MAX_EXPRESSION:
-        return f"is longer than {MAX_EXPRESSION} characters; split the query's schedule"
-    match = re.fullmatch(r"(cron|rate|at)\((.*)\)", expression, re.IGNORECASE | re.DOTALL)
-    if match is None:
-        return "is none of cron(...), rate(...) and at(...)"
-    problems = {"cron": _cron_problem, "rate": _rate_problem, "at": _at_problem}
-    return problems[match[1].lower()](match[2])
+    found = []
+    for query_id, query in queries.items():
+        for key in query if isinstance(query, dict) else ():
+            plain = re.sub(r"[\s_-]", "", key[:MAX_SHOWN]).lower()
+            near = difflib.get_close_matches(plain, QUERY_KEYS, n=1, cutoff=0.8)
+            if near and key not in QUERY_KEYS:
+                found.append(
+                    f"HINT: query {quoted(query_id)}: {quoted(key)} is not a key of the manager;"
+                    f" did you mean '{near[0]}'?"
+                )
+    return found
 
 
-def _rate_problem(body: str) -> str | None:
-    if re.fullmatch(r"0*[1-9][0-9]* (minute|hour|day)s?", body, re.IGNORECASE | re.ASCII):
-        return None
-    return "needs a positive whole number, one space and minutes, hours or days in rate(...)"
+# --- The existing state, and how it differs
 
 
-def _at_problem(body: str) -> str | None:
-    if re.fullmatch(r"[^A-Za-z'\"]*[Tt ][0-9:. ]*[0-9][0-9:. ]*", body):
-        return None
-    return "needs a date and a time without zone, offset or quotes: at(yyyy-mm-ddThh:mm:ss), in UTC"
-
-
-def _cron_problem(body: str) -> str | None:
-    texts = body.split()
-    if len(texts) not in {5, 6}:
-        return f"has {len(texts)} cron fields, not six: minute hour day month weekday year"
-    if body.count("?") != 1 or "?" not in {texts[2], texts[4]}:
-        return "needs ? in exactly one of day-of-month and day-of-week, and nowhere else"
-    if body.count("#") > 1:
-        return "has two #, and only one is allowed"
-    if any("" in text.split(",") for text in texts):
-        return "has an empty part beside a comma"
-    pairs = zip(texts, CRON_FIELDS, strict=False)
-    problems = (_field_problem(text, *known) for text, known in pairs)
-    return next((problem for problem in problems if problem), None)
-
-
-def _field_problem(text: str, name: str, low: int, high: int, words: str) -> str | None:
-    # what follows / and # and a lone L counts something else than the field's values
-    values = re.sub(r"[/#][^,]*|(?<=\bL)-[0-9]+", "", text.upper())
-    for value in re.findall(r"[0-9]+|[^\W0-9_]+", values):
-        if value.isdecimal() and not low <= int(value) <= high:
-            return f"has {name} {value}, outside {low}-{high}"
-        if value.isalpha() and value not in words.split():
-            return f"has {name} {value}, which is none"
-    return None
-
-
-# --- The existing state
-
-
-def existing_schedule(response: GetScheduleOutputTypeDef) -> ExistingSchedule:
-    """Normalise a GetSchedule response. Pure; the request keeps every field of the operator's."""
-    target = response["Target"]
+def existing_schedule(answer: GetScheduleOutputTypeDef, read_at: float) -> ExistingSchedule:
+    """Normalise an answer of GetSchedule. Pure."""
+    target = answer["Target"]
     owned = Schedule(
-        name=response["Name"],
-        cron=response["ScheduleExpression"].strip(),
-        timezone=response.get("ScheduleExpressionTimezone", TIMEZONE),
-        state=response.get("State", "ENABLED"),
-        description=response.get("Description", "")[:MAX_DESCRIPTION],
+        name=answer["Name"],
+        cron=answer["ScheduleExpression"].strip(),
+        timezone=answer.get("ScheduleExpressionTimezone", TIMEZONE),
+        state=answer.get("State", "ENABLED"),
+        description=answer.get("Description", "")[:MAX_DESCRIPTION],
         target=target["Arn"],
         role=target["RoleArn"],
         input=_normalised_json(target.get("Input", "")),
+        dead_letters=target.get("DeadLetterConfig", {}).get("Arn"),
     )
-    request = {key: value for key, value in response.items() if key not in READ_ONLY}
-    return ExistingSchedule(owned, request, response.get("LastModificationDate"))
+    kept = {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+    return ExistingSchedule(owned, kept, answer.get("LastModificationDate"), read_at)
 
 
 def _normalised_json(text: str) -> str:
@@ -377,112 +485,57 @@ def _normalised_json(text: str) -> str:
         return text
 
 
-def read_existing(
-    group: ScheduleGroup, desired: Collection[str], memory: dict[str, ExistingSchedule]
-) -> Existing:
-    """List our schedules and read those that are desired, the only ones that must be compared.
-
-    A schedule in `memory` that the listing dates as it was then need not be read again. One that
-    was modified in the last minute before it was read is not remembered: a second change could
-    bear the same date, as in git's index. What is gone from the listing is forgotten.
-    """
-    listings = run_all(lambda _: group.list_dates(), [None], group.clock)
-    if not listings:
-        return Existing(None, {})
-    [(_, dates)] = listings
-    logger.info("Found %d existing schedules", len(dates))
-    compared = sorted(dates.keys() & set(desired))
-    known = {n: live for n in compared if (live := memory.get(n)) and live.modified == dates[n]}
-    settled = group.clock.now() - SETTLED
-    unknown = [name for name in compared if name not in known]
-    reads = dict(run_all(group.read, unknown, group.clock))
-    lasting = {
-        name: read
-        for name, read in reads.items()
-        if isinstance(read, ExistingSchedule) and read.modified_before(settled)
-    }
-    memory.clear()
-    memory.update(known | lasting)
-    return Existing(frozenset(dates), reads | known)
-
-
-# --- The difference
-
-
-def plan_changes(
-    desired: Mapping[str, Schedule],
-    unusable: Mapping[str, str],
-    existing: Existing,
-    group_name: str,
-) -> Plan:
-    """Compare the two states. Pure, and in the order of names.
-
-    A live schedule whose query is unusable, or which could not be read, is in no change.
-    """
-    names, reads = existing.names, existing.reads
-    writes: list[Change] = []
-    failures = list(unusable.values())
-    unread = 0
-    for name, wanted in sorted(desired.items()):
-        live = reads.get(name)
-        if names is None or (name in names and name not in reads):
-            unread += 1
-        elif live is None:
-            writes.append(_create(wanted, group_name))
-        elif isinstance(live, str):
-            failures.append(live)
-        elif live.owned != (aimed := replace(wanted, state=wanted.state or live.owned.state)):
-            writes.append(_update(live, aimed, group_name))
-    obsolete = sorted((names or frozenset()) - desired.keys() - unusable.keys())
-    deletes = tuple(_delete(name, group_name) for name in obsolete)
-    return Plan(
-        tuple(writes), deletes, tuple(failures), len(failures), unread, group_exists=bool(names)
-    )
-
-
-def brake(plan: Plan, limit: int | None) -> Plan:
-    """Hold back all deletes of a plan that has more of them than the limit. Pure."""
-    count = len(plan.deletes)
-    if limit is None or count <= limit:
-        return plan
-    line = (
-        f"Refused to delete {count} schedules, which is more than MAX_DELETIONS={limit}: none is"
-        f' deleted; if they are to go, invoke the function once with {{"max_deletions": {count}}}'
-    )
-    return replace(plan, deletes=(), failures=(*plan.failures, line), failed=plan.failed + count)
-
-
-def _create(wanted: Schedule, group_name: str) -> Change:
-    line = f"CREATE: {wanted.name} (cron: {wanted.cron})"
-    return Change("create", wanted.name, line, _request(NEW_SCHEDULE, wanted, group_name))
-
-
-def _update(live: ExistingSchedule, wanted: Schedule, group_name: str) -> Change:
-    line = f"UPDATE: {wanted.name} ({'; '.join(drift(live.owned, wanted))})"
-    return Change("update", wanted.name, line, _request(live.request, wanted, group_name))
-
-
-def _delete(name: str, group_name: str) -> Change:
-    line = f"DELETE: {name} (removed from config)"
-    return Change("delete", name, line, {"GroupName": group_name, "Name": name})
+def completed(wanted: Schedule, live: Schedule) -> Schedule:
+    """Return what a live schedule is to be: what the query leaves open is the live one's. Pure."""
+    state, queue = wanted.state or live.state, live.dead_letters or wanted.dead_letters
+    if (state, queue) == (wanted.state, wanted.dead_letters):
+        return wanted
+    return replace(wanted, state=state, dead_letters=queue)
 
 
 def drift(live: Schedule, wanted: Schedule) -> list[str]:
     """Name the fields that differ, each as `word: old → new`. Pure."""
-    words = [owned.name for owned in fields(Schedule)]
-    pairs = [(word, getattr(live, word), getattr(wanted, word)) for word in words]
+    names = [owned.name for owned in fields(Schedule)]
+    pairs = [(n.replace("_", " "), getattr(live, n), getattr(wanted, n)) for n in names]
     return [f"{word}: {_shown(old)} → {_shown(new)}" for word, old, new in pairs if old != new]
 
 
-def _shown(text: str) -> str:
-    return text[:MAX_DESCRIPTION] or "none"
+def _shown(text: str | None) -> str:
+    return (text or "none")[:MAX_DESCRIPTION]
 
 
-def _request(base: Mapping[str, Any], wanted: Schedule, group_name: str) -> dict[str, Any]:
-    target = {"Arn": wanted.target, "RoleArn": wanted.role, "Input": wanted.input}
+# --- Requests
+
+
+def create_request(wanted: Schedule) -> dict[str, Any]:
+    """Return what CreateSchedule is sent, without the group. Pure."""
+    return _request(NEW_SCHEDULE, wanted)
+
+
+def update_request(
+    live: ExistingSchedule, wanted: Schedule, members: Collection[str], now: float
+) -> dict[str, Any]:
+    """Return what UpdateSchedule is sent: the schedule as read, with our fields replaced. Pure.
+
+    It resets what is left out, and takes only `members`. A StartDate in the past, which it refuses,
+    is left out; that of a `rate` is moved on to the next occurrence, so that its rhythm stays.
+    """
+    request = _request({n: v for n, v in live.answer.items() if n in members}, wanted)
+    start = request.get("StartDate")
+    if start and start.timestamp() < now:
+        del request["StartDate"]
+        if rate := re.match(r"rate\(0*(\d+) ([a-z]*?)s?\)", wanted.cron.lower()):
+            period = int(rate[1]) * RATE_SECONDS[rate[2]]
+            periods = math.ceil((now - start.timestamp()) / period)
+            request["StartDate"] = start + timedelta(seconds=periods * period)
+    return request
+
+
+def _request(base: Mapping[str, Any], wanted: Schedule) -> dict[str, Any]:
+    queue = {"DeadLetterConfig": {"Arn": wanted.dead_letters}} if wanted.dead_letters else {}
+    target = {"Arn": wanted.target, "RoleArn": wanted.role, "Input": wanted.input, **queue}
     return {
         **base,
-        "GroupName": group_name,
         "Name": wanted.name,
         "ScheduleExpression": wanted.cron,
         "ScheduleExpressionTimezone": wanted.timezone,
@@ -496,18 +549,19 @@ def _request(base: Mapping[str, Any], wanted: Schedule, group_name: str) -> dict
 
 
 class ScheduleGroup:
-    """The schedule group as the API shows it: every call of this project is made here.
+    """The schedule group as the API shows it: every call to EventBridge Scheduler is made here.
 
-    Each call names the group, and asks the clock first.
+    Each call names the group and is made by the one retry rule (`Calls`).
     """
 
     def __init__(
         self, client: EventBridgeSchedulerClient, settings: Settings, clock: Clock
     ) -> None:
-        """Take a client whose retry mode deals with throttling; nothing is called yet."""
+        """Take a client that makes one attempt for each call; nothing is called yet."""
         self._client = client
-        self.name = settings.schedule_group_name
-        self._prefix = settings.prefix
+        self._calls = Calls(clock)
+        self._group = {"GroupName": settings.schedule_group_name}
+        self.settings = settings
         self.clock = clock
 
     def list_dates(self) -> dict[str, datetime | None]:
@@ -516,208 +570,185 @@ class ScheduleGroup:
         Raises CannotReconcileError: an incomplete listing must never look like missing schedules.
         """
         dates: dict[str, datetime | None] = {}
-        first = True
         try:
-            for page in self._client.get_paginator("list_schedules").paginate(
-                GroupName=self.name,
-                NamePrefix=self._prefix,
-                PaginationConfig={"PageSize": PAGE_SIZE},
-            ):
-                first = False
-                dates.update((s["Name"], s.get("LastModificationDate")) for s in page["Schedules"])
-                if "NextToken" in page:
-                    self.clock.check()
-        except (ClientError, BotoCoreError) as error:
-            if not (first and code(error) == NOT_FOUND):
-                raise CannotReconcileError(
-                    f"Failed to list schedules of group {self.name}: {describe(error)}"
-                ) from error
-        return {name: date for name, date in dates.items() if name.startswith(self._prefix)}
+            for page in self._calls.alone(lambda: list(self._pages())):
+                dates.update(page)
+        except Exception as error:
+            reason = describe(error)
+            if isinstance(error, OutOfTimeError):
+                reason = "the invocation ran out of time; nothing was compared"
+            name = self.settings.schedule_group_name
+            raise CannotReconcileError(
+                f"Failed to list schedules of group {name}: {reason}"
+            ) from error
+        prefix = self.settings.prefix
+        return {name: date for name, date in dates.items() if name.startswith(prefix)}
 
-    def read(self, name: str) -> ExistingSchedule | str | None:
-        """Return a schedule, None if it is absent, or the message of why it cannot be read."""
-        try:
-            return existing_schedule(self._client.get_schedule(GroupName=self.name, Name=name))
-        except Exception as error:  # noqa: BLE001 - one schedule's failure is never another's
-            absent = code(error) == NOT_FOUND
-            return None if absent else f"Failed to read schedule {name}: {describe(error)}"
+    def _pages(self) -> Iterator[dict[str, datetime | None]]:
+        paginator = self._client.get_paginator("list_schedules")
+        group, prefix = self.settings.schedule_group_name, self.settings.prefix
+        config: PaginatorConfigTypeDef = {"PageSize": PAGE_SIZE, "MaxItems": PAGE_SIZE}
+        while True:
+            pages = paginator.paginate(GroupName=group, NamePrefix=prefix, PaginationConfig=config)
+            try:
+                page = self._calls.retry(pages.build_full_result)
+            except ClientError as error:
+                if "StartingToken" in config or not _is_absent(error):
+                    raise
+                return  # there is no group
+            yield {s["Name"]: s.get("LastModificationDate") for s in page["Schedules"]}
+            if not (token := page.get("NextToken")):
+                return
+            config = {**config, "StartingToken": token}
 
-    def ensure_exists(self) -> None:
-        """Make the group unless it exists, or raise what the service says.
+    def read_all(self, names: Sequence[str]) -> list[ExistingSchedule | Exception]:
+        """Read schedules; the exceptions are the results of those that could not be read."""
+        return self._calls.overlap(
+            lambda name: self._calls.retry(functools.partial(self._read, name)), names
+        )
 
-        If only looking at it fails, the creates will tell.
+    def _read(self, name: str) -> ExistingSchedule:
+        began = self.clock.monotonic()
+        return existing_schedule(self._client.get_schedule(**self._group, Name=name), began)
+
+    def ensure_exists(self) -> Exception | None:
+        """Make the group unless it exists; return why it cannot be made, if so.
+
+        If only looking at it fails, the creates will tell; if time is out, none of them starts.
         """
         try:
-            self._client.get_schedule_group(Name=self.name)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is not the group's absence
-            if code(error) == NOT_FOUND:
-                self._create_group()
+            self._calls.alone(self._ensure_exists)
+        except OutOfTimeError:
+            return None
+        except Exception as error:  # noqa: BLE001 - updates and deletes must go on
+            name = self.settings.schedule_group_name
+            return GroupMissingError(f"schedule group {name} cannot be created: {describe(error)}")
+        return None
 
-    def _create_group(self) -> None:
-        self.clock.check()
+    def _ensure_exists(self) -> None:
+        name = self.settings.schedule_group_name
         try:
-            self._client.create_schedule_group(Name=self.name)
-        except ClientError as error:
-            if code(error) != CONFLICT:  # another run has made it
-                raise
-
-    def apply(self, change: Change) -> Outcome:
-        """Make the change; failures and races become outcomes, OutOfTimeError passes."""
-        try:
-            self._write(change)
+            self._calls.retry(lambda: self._client.get_schedule_group(Name=name))
         except OutOfTimeError:
             raise
-        except Exception as error:  # noqa: BLE001 - one schedule's failure is never another's
-            race = (change.action, code(error))
-            if race == ("create", CONFLICT):
-                return Outcome(
-                    None,
-                    f"Schedule {change.name} exists already: another run created it;"
-                    " the next run compares it",
-                )
-            if race != ("delete", NOT_FOUND):
-                return failed(change, describe(error))
-        return Outcome(f"{change.action}d")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not the group's absence
+            if not _is_absent(error):
+                return
+            try:
+                self._calls.retry(lambda: self._client.create_schedule_group(Name=name))
+            except Exception as conflict:
+                if error_code(conflict) != CONFLICT:  # another run has made it
+                    raise
+
+    def write_all(self, changes: Sequence[Change]) -> list[Exception | None]:
+        """Make the changes; the result of each is None or the exception with which it ended."""
+        return self._calls.overlap(self._write, changes)
 
     def _write(self, change: Change) -> None:
-        """Call, and again after a ConflictException: it may pass, and botocore does not retry it.
+        if change.wanted and change.live:
+            self._update(change.wanted, change.live)
+        elif change.wanted:
+            self._create(change.wanted)
+        else:
+            delete = functools.partial(self._client.delete_schedule, **self._group)
+            self._calls.retry(lambda: delete(Name=change.name), is_transient_or_conflict)
 
-        Not on a create: there it says that the schedule exists.
-        """
-        calls: Mapping[str, Callable[..., object]] = {
-            "create": self._client.create_schedule,
-            "update": self._client.update_schedule,
-            "delete": self._client.delete_schedule,
-        }
-        call = calls[change.action]
-        for pause in () if change.action == "create" else CONFLICT_PAUSES:
+    def _create(self, wanted: Schedule) -> None:
+        """Create, with one token for all attempts: one whose answer was lost is no conflict."""
+        request = {**self._group, **create_request(wanted), "ClientToken": str(uuid.uuid4())}
+        try:
+            self._calls.retry(lambda: self._client.create_schedule(**request))
+        except Exception as error:
+            if error_code(error) != CONFLICT:
+                raise
             try:
-                call(**change.request)
-            except ClientError as error:
-                if code(error) != CONFLICT:
-                    raise
-                jittered = with_jitter(pause)
-                self.clock.check(jittered)
-                self.clock.sleep(jittered)
-            else:
-                return
-        call(**change.request)
+                self._calls.retry(lambda: self._read(wanted.name))
+            except OutOfTimeError:
+                raise
+            except Exception:  # noqa: BLE001 - it is not there: its group is being deleted, say
+                raise error from None
+            raise AlreadyDoneError(
+                f"Schedule {wanted.name} exists already: another run created it;"
+                " the next run compares it"
+            ) from error
+
+    def _update(self, wanted: Schedule, live: ExistingSchedule) -> None:
+        """Update the schedule as it is now: each attempt reads again what is older than FRESH."""
+        model: Any = self._client.meta.service_model.operation_model("UpdateSchedule")
+        members = model.input_shape.members
+        tried = False
+
+        def attempt() -> None:
+            nonlocal live, tried
+            if self.clock.monotonic() - live.read_at > FRESH:
+                live = self._read(wanted.name)
+                self.clock.require_time()
+                if not tried and completed(wanted, live.owned) == live.owned:
+                    raise AlreadyDoneError(
+                        f"Schedule {wanted.name} no longer differs: somebody changed it meanwhile"
+                    )
+            aim = completed(wanted, live.owned)
+            tried = True
+            request = update_request(live, aim, members, self.clock.now())
+            self._client.update_schedule(**{**request, **self._group})
+
+        self._calls.retry(attempt, is_transient_or_conflict)
 
 
-def failed(change: Change, reason: str) -> Outcome:
-    """Return the outcome of a change that could not be made."""
-    return Outcome("failed", f"Failed to {change.action} schedule {change.name}: {reason}")
+# --- The words of messages
 
 
-def run_all(
-    call: Callable[[Item], Result], items: Collection[Item], clock: Clock
-) -> list[tuple[Item, Result]]:
-    """Call for each item, THREADS at a time, and return the pairs that got done, in their order.
-
-    What the clock leaves undone is missing from the list: calls not started are dropped, those in
-    flight are abandoned. An exception of a call is raised here, save OutOfTimeError.
-    """
-
-    def start(item: Item) -> Result:
-        clock.check()
-        return call(item)
-
-    pool = ThreadPoolExecutor(THREADS)
-    futures = [pool.submit(start, item) for item in items]
-    wait(futures, timeout=max(clock.left() - STOP_WAITING, 0.0))
-    pool.shutdown(wait=False, cancel_futures=True)
-    return [
-        (item, future.result())
-        for item, future in zip(items, futures, strict=True)
-        if future.done()
-        and not future.cancelled()
-        and not isinstance(future.exception(), OutOfTimeError)
-    ]
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlist = _repr.maxdict = MAX_SHOWN
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # categories of Unicode
 
 
-# --- Applying
+def quoted(value: object) -> str:
+    """Quote a value from outside for a message: on one line, cut, however deeply nested it is."""
+    return repr(value[:MAX_SHOWN]) if isinstance(value, str) else _repr.repr(value)[:MAX_SHOWN]
 
 
-def apply_plan(group: ScheduleGroup, plan: Plan) -> dict[str, int]:
-    """Carry out the plan and count: every change and failure in it ends in exactly one counter.
-
-    Only a create that another run has just done is in none. Deletes start when every create and
-    update has ended.
-    """
-    results = {"created": 0, "updated": 0, "deleted": 0, "failed": plan.failed}
-    for failure in plan.failures:
-        logger.error("%s", failure)
-    for change in (*plan.writes, *plan.deletes):
-        logger.info("%s", change.line)
-    obstacle = _obstacle_to_creates(group, plan)
-
-    def write(change: Change) -> Outcome:
-        blocked = obstacle and change.action == "create"
-        return failed(change, obstacle) if blocked else group.apply(change)
-
-    undone = plan.unread
-    for changes in (plan.writes, plan.deletes):
-        outcomes = run_all(write, changes, group.clock)
-        undone += len(changes) - len(outcomes)
-        for _, outcome in outcomes:
-            _record(outcome, results)
-    if undone:
-        results["failed"] += undone
-        logger.warning(
-            "Out of time before %d reads or writes of schedules:"
-            " they count as failed, and the next run makes them",
-            undone,
-        )
-    return results
+def one_line(text: str) -> str:
+    """Escape what could break or disguise a line: control and format characters, surrogates."""
+    if text.isprintable():
+        return text
+    escaped = (
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in _UNSAFE else c
+        for c in text
+    )
+    return "".join(escaped)
 
 
-def preview_plan(_: ScheduleGroup, plan: Plan) -> dict[str, Any]:
-    """Return the counters that applying would end in, and the lines that it would log."""
-    changes = [*plan.writes, *plan.deletes]
-    lines = [one_line(text) for text in (*plan.failures, *(c.line for c in changes))]
-    for line in lines:
-        logger.info("%s", line)
-    counts = Counter(change.action for change in changes)
-    more = [f"and {len(lines) - MAX_CHANGES} more"] if len(lines) > MAX_CHANGES else []
-    return {
-        "created": counts["create"],
-        "updated": counts["update"],
-        "deleted": counts["delete"],
-        "failed": plan.failed + plan.unread,
-        "changes": lines[:MAX_CHANGES] + more,
-    }
+def describe(error: Exception) -> str:
+    """Say what went wrong: the service's code and message, or the exception's type and text."""
+    if isinstance(error, GroupMissingError):
+        return str(error)
+    if code := error_code(error):
+        message = getattr(error, "response", {}).get("Error", {}).get("Message", error)
+        return f"{code}: {message}"[:MAX_LINE]
+    return f"{type(error).__name__}: {error}"[:MAX_LINE]
 
 
-def _obstacle_to_creates(group: ScheduleGroup, plan: Plan) -> str:
-    """Make the group if creates need it; out of time is no obstacle, for then no create starts."""
-    needed = not plan.group_exists and any(change.action == "create" for change in plan.writes)
-    try:
-        run_all(lambda _: group.ensure_exists(), [None] if needed else [], group.clock)
-    except Exception as error:  # noqa: BLE001 - updates and deletes must go on
-        return f"schedule group {group.name} cannot be created: {describe(error)}"
-    return ""
+def _is_absent(error: Exception) -> bool:
+    return error_code(error) == NOT_FOUND
 
 
-def _record(outcome: Outcome, results: dict[str, int]) -> None:
-    if outcome.counter:
-        results[outcome.counter] += 1
-    if outcome.message:
-        logger.log(logging.ERROR if outcome.counter else logging.WARNING, "%s", outcome.message)
+def _read_failure(name: str, error: Exception) -> str | None:
+    if isinstance(error, OutOfTimeError):
+        return None
+    return f"Failed to read schedule {name}: {describe(error)}"
 
 
-def reconcile(
-    group: ScheduleGroup,
-    settings: Settings,
-    queries: Mapping[str, object],
-    memory: dict[str, ExistingSchedule],
-    carry_out: Callable[[ScheduleGroup, Plan], dict[str, Any]] = apply_plan,
-) -> dict[str, Any]:
-    """Make the schedules match the queries, or tell what that would be, and return the counters.
-
-    `memory` holds what was read before with the same settings, and is brought up to date.
-    Raises CannotReconcileError, before any write, when the existing schedules cannot be listed.
-    """
-    desired, unusable = desired_state(queries, settings)
-    existing = read_existing(group, desired.keys(), memory)
-    plan = plan_changes(desired, unusable, existing, settings.schedule_group_name)
-    return carry_out(group, brake(plan, settings.max_deletions))
+def _refusal(plan: Plan) -> list[str]:
+    """Return the line about deletes that are held back, if there are any."""
+    if not plan.kept:
+        return []
+    count = len(plan.kept)
+    names = ", ".join(change.name for change in plan.kept[:KEPT_SHOWN])
+    more = f" and {count - KEPT_SHOWN} more" if count > KEPT_SHOWN else ""
+    line = (
+        f"Refused to delete {count} schedules, which is more than MAX_DELETIONS={plan.limit}: none"
+        f" is deleted ({names}{more}); if they are to go, invoke the function once with"
+        f' {{"max_deletions": {count}}}'
+    )
+    return [line]

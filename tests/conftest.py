@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import logging
 import os
 import ssl
 import sys
-from collections import Counter
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -19,9 +16,10 @@ from moto.scheduler.models import scheduler_backends
 from moto.server import ThreadedMotoServer
 
 from athena_schedule_manager import index
-from athena_schedule_manager.schedule_manager import Clock
 from tests.world import Faults, GitHost, World, clean_environment, settings_environment
+from tests.world.environment import TRIED
 from tests.world.model import Scheduler
+from tests.world.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,14 +60,7 @@ def _execution_environment() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(variables)
-    index.scheduler_client.cache_clear()
-    index.warn_of_moving_url.cache_clear()
-    index._copies.clear()
-    index.memory.cache_clear()
-
-
-TRIED: Counter[str] = Counter()
-"""How many worlds, faults and kills the suite has tried, for its last lines."""
+    index.environment = index.ExecutionEnvironment()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -98,12 +89,17 @@ def tls_git_host() -> Iterator[GitHost]:
 
 
 @pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the pauses that the manager and botocore would have made; none is waited for."""
-    made: list[float] = []
-    monkeypatch.setattr(index, "Clock", functools.partial(Clock, sleep=made.append))
-    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=made.append))
+def virtual_time(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
+    """Return the manager's time: its pauses pass at once."""
+    made = VirtualTime()
+    monkeypatch.setattr(index, "Clock", made.clock)
     return made
+
+
+@pytest.fixture
+def pauses(virtual_time: VirtualTime) -> list[float]:
+    """Return the pauses that the manager would have made; none is waited for."""
+    return virtual_time.pauses
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +124,7 @@ def world(
     git_host: GitHost,
     moto_server: str,
     monkeypatch: pytest.MonkeyPatch,
-    pauses: list[float],
+    virtual_time: VirtualTime,
     manager_environment: None,
 ) -> World:
     """Return a whole world: the real handler, moto's Scheduler, a Git host, and no waiting."""
@@ -136,14 +132,16 @@ def world(
     scheduler_backends.reset()
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
     client = boto3.client("scheduler")
-    return World(git_host, client, Faults(index.scheduler_client()), pauses)
+    faults = Faults(index.environment.scheduler_client(), monotonic=virtual_time.monotonic)
+    return World(git_host, client, faults, virtual_time)
 
 
 @pytest.fixture
-def strict_world(git_host: GitHost, pauses: list[float], manager_environment: None) -> World:
+def strict_world(git_host: GitHost, virtual_time: VirtualTime, manager_environment: None) -> World:
     """Return a whole world like `world`, but with the strict model of the Scheduler."""
     del manager_environment
     scheduler = Scheduler()
     client = boto3.client("scheduler")
     Faults(client, scheduler)
-    return World(git_host, client, Faults(index.scheduler_client(), scheduler), pauses)
+    faults = Faults(index.environment.scheduler_client(), scheduler, virtual_time.monotonic)
+    return World(git_host, client, faults, virtual_time)

@@ -7,59 +7,17 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from botocore.exceptions import ClientError
 
-from athena_schedule_manager.schedule_manager import (
-    CannotReconcileError,
-    Clock,
-    ScheduleGroup,
-    reconcile,
-)
-from tests.world import (
-    CRON,
-    GROUP,
-    NAME,
-    NOTHING_DONE,
-    OTHER_CRON,
-    QUERIES,
-    SETTINGS,
-    error_response,
-    messages,
-    response,
-)
+from athena_schedule_manager.schedule_manager import CannotReconcileError
+from tests.world import CRON, GROUP, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, messages, response
+from tests.world.bystander import reconcile
+from tests.world.faults import CONFLICT, CONFLICTS, LASTING, PASSING, SERVER_ERROR, Fault
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSResponse
-
     from tests.world import World
 
-UNREACHABLE = ConnectionClosedError(endpoint_url="https://scheduler.test")
-SILENT = ReadTimeoutError(endpoint_url="https://scheduler.test")
 DRIFTED = {"ScheduleExpression": OTHER_CRON}
-LASTING: list[Any] = [
-    pytest.param(("AccessDeniedException", 403), id="denied"),
-    pytest.param(("ThrottlingException", 429), id="throttled for good"),
-    pytest.param(("ServiceQuotaExceededException", 402), id="quota"),
-    pytest.param(("InternalServerException", 500), id="server error for good"),
-    pytest.param(("ValidationException", 400), id="invalid"),
-    pytest.param(UNREACHABLE, id="connection lost"),
-    pytest.param(SILENT, id="no answer"),
-]
-PASSING: list[Any] = [
-    pytest.param(("ThrottlingException", 429), id="throttled"),
-    pytest.param(("InternalServerException", 500), id="server error"),
-    pytest.param(UNREACHABLE, id="connection lost"),
-    pytest.param(SILENT, id="no answer"),
-]
-
-
-def put(world: World, operation: str, fault: Any, **when: Any) -> str:
-    """Put a fault into an operation, and return how an error line describes it."""
-    if isinstance(fault, tuple):
-        world.faults.error(operation, *fault, **when)
-        return f"{fault[0]}: told to answer {fault[0]}"
-    world.faults.exception(operation, fault, **when)
-    return f"{type(fault).__name__}: {fault}"
 
 
 # --- Listing
@@ -67,32 +25,32 @@ def put(world: World, operation: str, fault: Any, **when: Any) -> str:
 
 @pytest.mark.parametrize("fault", LASTING)
 def test_a_failing_listing_raises_and_changes_nothing(
-    world: World, caplog: pytest.LogCaptureFixture, fault: Any
+    world: World, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
     """No listing, no comparison: one ERROR line, nothing written, also with broken queries."""
     world.create("pn-obsolete")
     before = world.live()
-    description = put(world, "ListSchedules", fault)
+    description = LASTING[fault].description
+    world.faults.put("ListSchedules", LASTING[fault])
     with pytest.raises(CannotReconcileError) as raised:
         world.run(QUERIES | {"broken": {}})
     assert str(raised.value) == f"Failed to list schedules of group {GROUP}: {description}"
     assert messages(caplog, logging.ERROR) == [str(raised.value)]
     assert world.live() == before
-    assert world.faults.calls == ["ListSchedules"]
+    assert set(world.faults.calls) == {"ListSchedules"}
 
 
 @pytest.mark.parametrize("operation", ["ListSchedules", "GetSchedule", "UpdateSchedule"])
 @pytest.mark.parametrize("fault", PASSING)
-def test_what_passes_within_eight_attempts_is_not_noticed(
-    world: World, caplog: pytest.LogCaptureFixture, operation: str, fault: Any
+def test_what_passes_within_the_patience_of_the_retry_rule_is_not_noticed(
+    world: World, caplog: pytest.LogCaptureFixture, operation: str, fault: str
 ) -> None:
-    """Botocore's standard mode tries again."""
+    """The SDK makes one attempt; the manager tries again."""
     world.create(NAME, **DRIFTED)
-    put(world, operation, fault, times=7)
+    world.faults.put(operation, PASSING[fault])
     assert world.run(QUERIES) == NOTHING_DONE | {"updated": 1}
     assert world.ours() == {NAME: CRON}
     assert messages(caplog, logging.ERROR) == []
-    assert len(world.pauses) == 7
 
 
 # --- The schedule group
@@ -136,11 +94,11 @@ def test_an_empty_group_is_not_made_again(world: World) -> None:
 
 @pytest.mark.parametrize("fault", LASTING)
 def test_when_looking_at_the_group_fails_the_creates_will_tell(
-    world: World, caplog: pytest.LogCaptureFixture, fault: Any
+    world: World, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
     """A missing permission to look at a group that exists stops nothing."""
     world.create_group()
-    put(world, "GetScheduleGroup", fault)
+    world.faults.put("GetScheduleGroup", LASTING[fault])
     assert world.run(QUERIES) == NOTHING_DONE | {"created": 1}
     assert "CreateScheduleGroup" not in world.faults.calls
     assert messages(caplog, logging.ERROR) == []
@@ -156,10 +114,11 @@ def test_a_group_that_another_run_has_just_made_exists(world: World) -> None:
 
 @pytest.mark.parametrize("fault", LASTING)
 def test_a_group_that_cannot_be_made_fails_each_create(
-    world: World, caplog: pytest.LogCaptureFixture, fault: Any
+    world: World, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
     """Each has its own ERROR line, and no create is tried."""
-    description = put(world, "CreateScheduleGroup", fault)
+    description = LASTING[fault].description
+    world.faults.put("CreateScheduleGroup", LASTING[fault])
     assert world.run(QUERIES | {"weekly": {"schedule": CRON}}) == NOTHING_DONE | {"failed": 2}
     reason = f"schedule group {GROUP} cannot be created: {description}"
     assert messages(caplog, logging.ERROR) == [
@@ -193,12 +152,13 @@ def test_a_schedule_that_vanishes_before_it_is_read_is_absent(world: World) -> N
 
 @pytest.mark.parametrize("fault", LASTING)
 def test_a_schedule_that_cannot_be_read_fails_alone(
-    world: World, caplog: pytest.LogCaptureFixture, fault: Any
+    world: World, caplog: pytest.LogCaptureFixture, fault: str
 ) -> None:
     """It is left alone, and its neighbours are served."""
     world.create(NAME, **DRIFTED)
     world.create("pn-other", **DRIFTED)
-    description = put(world, "GetSchedule", fault, name=NAME)
+    description = LASTING[fault].description
+    world.faults.put("GetSchedule", LASTING[fault], NAME)
     results = world.run(QUERIES | {"other": {"schedule": CRON}})
     assert results == NOTHING_DONE | {"updated": 1, "failed": 1}
     assert world.ours() == {NAME: OTHER_CRON, "pn-other": CRON}
@@ -240,17 +200,18 @@ WRITES = [
 @pytest.mark.parametrize(("operation", "counter"), WRITES)
 @pytest.mark.parametrize("fault", LASTING)
 def test_a_write_that_fails_fails_alone_and_the_next_run_makes_it(
-    world: World, caplog: pytest.LogCaptureFixture, operation: str, counter: str, fault: Any
+    world: World, caplog: pytest.LogCaptureFixture, operation: str, counter: str, fault: str
 ) -> None:
     """One ERROR line that names the schedule, the service's code and its message."""
     queries = arrange(world, operation)
     before = world.ours()
-    attempts = 8 if fault in (UNREACHABLE, SILENT) or fault[1] in {429, 500} else 1
-    description = put(world, operation, fault, name=NAME, times=attempts)
+    rule = world.faults.put(operation, LASTING[fault], NAME)
     assert world.run(queries) == NOTHING_DONE | {counter: 1, "failed": 1}
     verb = operation.removesuffix("Schedule").lower()
+    description = LASTING[fault].description
     assert messages(caplog, logging.ERROR) == [f"Failed to {verb} schedule {NAME}: {description}"]
     assert world.ours().get(NAME) == before.get(NAME)
+    world.faults.remove(rule)
     assert world.run() == NOTHING_DONE | {counter: 1}
     assert world.run() == NOTHING_DONE
 
@@ -298,32 +259,17 @@ def test_creating_what_exists_is_one_warning_and_the_next_run_compares_it(
 
 
 @pytest.mark.parametrize(("operation", "counter"), WRITES[1:])
-@pytest.mark.parametrize("times", [1, 3])
-def test_a_passing_conflict_is_tried_again(
-    world: World, caplog: pytest.LogCaptureFixture, operation: str, counter: str, times: int
+@pytest.mark.parametrize("fault", CONFLICTS)
+def test_a_conflict_on_update_or_delete_is_tried_again(
+    world: World, caplog: pytest.LogCaptureFixture, operation: str, counter: str, fault: str
 ) -> None:
-    """With a pause that grows; botocore does not do that for status 409."""
+    """Shortly after a create it passes; one that lasts fails that schedule."""
     queries = arrange(world, operation)
-    world.faults.error(operation, "ConflictException", 409, name=NAME, times=times)
-    assert world.run(queries) == NOTHING_DONE | {counter: 2}
-    assert messages(caplog, logging.ERROR) == []
-    assert len(world.pauses) == times
-    assert world.pauses == sorted(world.pauses)
-    assert 0.25 <= world.pauses[0] <= 0.5
-    assert world.pauses[-1] <= 2.0
-
-
-@pytest.mark.parametrize(("operation", "counter"), WRITES[1:])
-def test_a_lasting_conflict_fails_that_schedule(
-    world: World, caplog: pytest.LogCaptureFixture, operation: str, counter: str
-) -> None:
-    """After four tries."""
-    queries = arrange(world, operation)
-    world.faults.error(operation, "ConflictException", 409, name=NAME)
-    assert world.run(queries) == NOTHING_DONE | {counter: 1, "failed": 1}
-    [message] = messages(caplog, logging.ERROR)
-    assert f"schedule {NAME}: ConflictException: " in message
-    assert world.faults.calls.count(operation) == 5
+    world.faults.put(operation, CONFLICTS[fault], NAME)
+    failed = int(fault == "conflict for good")
+    assert world.run(queries) == NOTHING_DONE | {counter: 2 - failed, "failed": failed}
+    assert len(messages(caplog, logging.ERROR)) == failed
+    assert world.pauses
 
 
 def test_a_delete_that_vanishes_during_a_conflict_is_done(world: World) -> None:
@@ -355,18 +301,28 @@ def test_no_write_before_the_plan_is_whole_and_no_delete_before_the_rest(world: 
         world.create(f"pn-delete{number}")
     queries = {f"update{number}": {"schedule": CRON} for number in range(40)}
     queries |= {f"create{number}": {"schedule": CRON} for number in range(40)}
-    slow = list(range(3))
-
-    def retry_once() -> AWSResponse | None:
-        return error_response("InternalServerException", 500) if slow and slow.pop() else None
-
-    world.faults.hook("GetSchedule", retry_once)
+    world.faults.put("GetSchedule", Fault(SERVER_ERROR, times=3))
     assert world.run(queries) == {"created": 40, "updated": 40, "deleted": 40, "failed": 0}
     phases = {"ListSchedules": 0, "GetSchedule": 1, "CreateSchedule": 2, "UpdateSchedule": 2}
     begun = [phases.get(call, 3) for call in world.faults.calls]
     assert begun == sorted(begun)
     for call, begun_by_then in world.faults.ended:
         assert max(begun[:begun_by_then]) <= phases.get(call, 3)
+
+
+def test_a_conflict_on_a_create_of_what_is_not_there_is_a_failure(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its group is being deleted, say: no other run has created it, and none says so for ever."""
+    world.create("pn-other")
+    world.faults.put("CreateSchedule", Fault(CONFLICT))
+    queries = QUERIES | {"other": {"schedule": CRON}}
+    for _ in range(2):
+        caplog.clear()
+        assert world.run(queries) == NOTHING_DONE | {"failed": 1}
+        [message] = messages(caplog, logging.ERROR)
+        assert message.startswith(f"Failed to create schedule {NAME}: ConflictException: ")
+        assert messages(caplog, logging.WARNING) == []
 
 
 # --- Clients of other makes
@@ -384,9 +340,13 @@ class FakeClient:
         """Return an operation, or the paginator."""
         return {"get_paginator": lambda _: self}.get(name, functools.partial(self._call, name))
 
-    def paginate(self, **_: object) -> list[dict[str, Any]]:
+    def paginate(self, **_: object) -> Any:
         """List one page."""
-        return [self._call("list_schedules") or {"Schedules": [{"Name": "pn-old"}]}]
+        return self
+
+    def build_full_result(self) -> dict[str, Any]:
+        """Return the page."""
+        return self._call("list_schedules") or {"Schedules": [{"Name": "pn-old"}]}
 
     def _call(self, name: str, **_: object) -> dict[str, Any]:
         self.calls.append(name)
@@ -415,7 +375,10 @@ class FakeClient:
             id="vanished",
         ),
         pytest.param(
-            {"create_schedule": "ConflictException"}, QUERIES, {"deleted": 1}, id="create race"
+            {"create_schedule": "ConflictException", "get_schedule": "ResourceNotFoundException"},
+            QUERIES,
+            {"deleted": 1, "failed": 1},
+            id="a conflict without a schedule",
         ),
         pytest.param(
             {"delete_schedule": "ResourceNotFoundException"}, {}, {"deleted": 1}, id="delete race"
@@ -430,11 +393,7 @@ def test_an_error_is_known_by_its_code(
 ) -> None:
     """Not by the class that botocore makes for it, lazily and in whatever thread comes first."""
     client: Any = FakeClient(**codes)
-    clock = Clock(lambda: 60.0)
-    assert (
-        reconcile(ScheduleGroup(client, SETTINGS, clock), SETTINGS, queries, {})
-        == NOTHING_DONE | results
-    )
+    assert reconcile(client, queries, {}) == NOTHING_DONE | results
 
 
 def test_a_group_that_fails_in_an_unforeseen_way_stops_only_creates(world: World) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from athena_schedule_manager import schedule_manager
-from athena_schedule_manager.schedule_manager import Clock, OutOfTimeError, run_all
+from athena_schedule_manager import _calls
+from athena_schedule_manager._calls import Clock, OutOfTimeError, overlap
+from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import CRON, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, messages
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class Budget:
 @pytest.fixture
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the last seconds of an invocation short ones, so that a test can live through them."""
-    monkeypatch.setattr(schedule_manager, "NO_NEW_CALL", 0.6)
-    monkeypatch.setattr(schedule_manager, "STOP_WAITING", 0.4)
+    monkeypatch.setattr(_calls, "NO_NEW_CALL", 0.6)
+    monkeypatch.setattr(_calls, "STOP_WAITING", 0.4)
 
 
 @pytest.fixture
@@ -59,51 +60,43 @@ def hanging() -> Iterator[Callable[[], None]]:
 
 
 def undone(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the number in each WARNING about the clock, and check that no ERROR stands beside."""
+    """Return the number in each WARNING about the clock, and check that there is no ERROR."""
     assert messages(caplog, logging.ERROR) == []
     return [message.split()[4] for message in messages(caplog, logging.WARNING)]
 
 
 def test_the_last_seconds_are_as_the_contract_has_them() -> None:
     """No new call with less than 5 s left, no waiting with 2 s left."""
-    assert (schedule_manager.NO_NEW_CALL, schedule_manager.STOP_WAITING) == (5.0, 2.0)
-    Clock(lambda: 5.0).check()
-    Clock(lambda: 6.0).check(pause=1.0)
+    assert (_calls.NO_NEW_CALL, _calls.STOP_WAITING) == (5.0, 2.0)
+    Clock(lambda: 5.0).require_time()
+    Clock(lambda: 6.0).require_time(pause=1.0)
     with pytest.raises(OutOfTimeError):
-        Clock(lambda: 4.999).check()
+        Clock(lambda: 4.999).require_time()
     with pytest.raises(OutOfTimeError):
-        Clock(lambda: 5.999).check(pause=1.0)
+        Clock(lambda: 5.999).require_time(pause=1.0)
 
 
-def test_without_time_nothing_is_called_and_all_is_counted(
-    world: World, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("queries", [{}, QUERIES, QUERIES | {"broken": {}}], ids=len)
+def test_without_time_to_list_the_run_fails(
+    world: World, caplog: pytest.LogCaptureFixture, queries: dict[str, Any]
 ) -> None:
-    """Not even the listing; whatever is wanted counts as failed, with one WARNING."""
-    queries = QUERIES | {"other": {"schedule": CRON}}
-    assert world.run(queries, left=lambda: 4.9) == NOTHING_DONE | {"failed": 2}
+    """Nothing was compared: an empty document must not look as if it had been followed."""
+    world.create(NAME)
+    with pytest.raises(CannotReconcileError, match=r"Failed to list .* ran out of time"):
+        world.run(queries, left=lambda: 4.9)
     assert world.faults.calls == []
-    assert undone(caplog) == ["2"]
-
-
-def test_a_broken_query_has_its_own_line_also_without_time(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    """One ERROR for it, one WARNING for the rest."""
-    results = world.run(QUERIES | {"broken": {}}, left=lambda: 4.9)
-    assert results == NOTHING_DONE | {"failed": 2}
     assert len(messages(caplog, logging.ERROR)) == 1
-    assert [m.split()[4] for m in messages(caplog, logging.WARNING)] == ["1"]
+    assert world.run(queries, left=lambda: 4.9, event={"dry_run": True}).keys() == {"error"}
+    assert world.ours() == {NAME: CRON}
 
 
-def test_time_that_ends_between_pages_compares_nothing(
-    strict_world: World, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_time_that_ends_between_pages_compares_nothing(strict_world: World) -> None:
     """Half a listing would look like missing schedules."""
     for number in range(101):
         strict_world.create(f"pn-q{number}")
-    assert strict_world.run(QUERIES, left=Budget(strict_world, 1)) == NOTHING_DONE | {"failed": 1}
+    with pytest.raises(CannotReconcileError, match="ran out of time"):
+        strict_world.run(QUERIES, left=Budget(strict_world, 1))
     assert strict_world.faults.calls == ["ListSchedules"]
-    assert undone(caplog) == ["1"]
     assert NAME not in strict_world.ours()
 
 
@@ -122,16 +115,13 @@ def test_time_that_ends_while_reading_leaves_the_unread_alone(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read and unread count as failed, and nothing is created in the place of an unread one."""
-    monkeypatch.setattr(schedule_manager, "THREADS", 1)
+    monkeypatch.setattr(_calls, "THREADS", 1)
     for number in range(5):
         world.create(f"pn-q{number}", ScheduleExpression=OTHER_CRON)
     queries = {f"q{number}": {"schedule": CRON} for number in range(5)}
     assert world.run(queries, left=Budget(world, 3)) == NOTHING_DONE | {"failed": 5}
     assert world.faults.calls == ["ListSchedules", "GetSchedule", "GetSchedule"]
-    assert [m for m in messages(caplog) if m.startswith(("CREATE", "UPDATE"))] == [
-        f"UPDATE: pn-q0 (cron: {OTHER_CRON} → {CRON})",
-        f"UPDATE: pn-q1 (cron: {OTHER_CRON} → {CRON})",
-    ]
+    assert [m for m in messages(caplog) if m.startswith(("CREATE", "UPDATE"))] == []
     assert undone(caplog) == ["5"]
     assert world.run() == NOTHING_DONE | {"updated": 5}
 
@@ -140,7 +130,7 @@ def test_time_that_ends_while_writing_leaves_the_rest_to_the_next_run(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deletes do not start when creates did not end."""
-    monkeypatch.setattr(schedule_manager, "THREADS", 1)
+    monkeypatch.setattr(_calls, "THREADS", 1)
     world.create("pn-obsolete")
     queries = {f"q{number}": {"schedule": CRON} for number in range(5)}
     results = world.run(queries, left=Budget(world, 4))
@@ -174,7 +164,6 @@ def test_a_conflict_near_the_end_is_not_tried_again(
 @pytest.mark.parametrize(
     ("operation", "results"),
     [
-        pytest.param("ListSchedules", {"failed": 2}, id="listing"),
         pytest.param("GetSchedule", {"failed": 3}, id="reading"),
         pytest.param("CreateSchedule", {"updated": 1, "failed": 2}, id="creating"),
         pytest.param("UpdateSchedule", {"created": 1, "failed": 2}, id="updating"),
@@ -234,20 +223,45 @@ def test_an_abandoned_call_logs_nothing_when_it_ends_late(
     assert caplog.records == []
 
 
-def test_run_all_returns_what_got_done_in_the_order_of_the_items() -> None:
+def test_a_listing_that_hangs_is_abandoned(
+    world: World, hanging: Callable[[], None], short_waits: None
+) -> None:
+    """The run fails before the invocation's end."""
+    del short_waits
+    world.faults.hook("ListSchedules", hanging)
+    left = countdown(1.2)
+    with pytest.raises(CannotReconcileError, match="ran out of time"):
+        world.run(QUERIES, left)
+    assert left() > 0
+
+
+def test_creates_that_a_missing_group_blocks_have_their_lines_even_without_time(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They need no call."""
+    world.faults.error("CreateScheduleGroup", "AccessDeniedException", 403)
+    queries = QUERIES | {"other": {"schedule": CRON}}
+    assert world.run(queries, left=Budget(world, 3)) == NOTHING_DONE | {"failed": 2}
+    assert len(messages(caplog, logging.ERROR)) == 2
+    assert messages(caplog, logging.WARNING) == []
+
+
+def test_overlap_returns_results_and_exceptions_in_the_order_of_the_items() -> None:
     """However long each takes."""
 
     def call(item: int) -> int:
         time.sleep(0.002 * (9 - item))
-        return item * item
+        return 60 // item
 
-    assert run_all(call, range(10), Clock(lambda: 60.0)) == [(n, n * n) for n in range(10)]
+    results = overlap(call, range(10), Clock(lambda: 60.0))
+    assert isinstance(results[0], ZeroDivisionError)
+    assert results[1:] == [60 // n for n in range(1, 10)]
 
 
-def test_run_all_overlaps_sixteen_calls() -> None:
+def test_overlap_runs_sixteen_calls_at_a_time() -> None:
     """Sixteen meet at a barrier; a seventeenth would not be let in."""
     barrier = threading.Barrier(16, timeout=10)
-    assert len(run_all(lambda _: barrier.wait(), range(32), Clock(lambda: 60.0))) == 32
+    assert len(overlap(lambda _: barrier.wait(), range(32), Clock(lambda: 60.0))) == 32
     running: list[int] = []
     most: list[int] = []
 
@@ -257,15 +271,5 @@ def test_run_all_overlaps_sixteen_calls() -> None:
         time.sleep(0.005)
         running.remove(item)
 
-    run_all(call, range(64), Clock(lambda: 60.0))
+    overlap(call, range(64), Clock(lambda: 60.0))
     assert max(most) <= 16
-
-
-def test_run_all_raises_what_a_call_raises() -> None:
-    """A failure that no call has turned into an outcome is no silence."""
-
-    def call(_: int) -> None:
-        raise KeyError("x")
-
-    with pytest.raises(KeyError):
-        run_all(call, [1], Clock(lambda: 60.0))

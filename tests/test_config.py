@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
 
-from athena_schedule_manager.index import parse_config
+from athena_schedule_manager._git import parse_config
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import CRON, NAME, NOTHING_DONE, QUERIES, document, messages
 
@@ -19,7 +21,7 @@ NOT_UNDERSTOOD = [
     pytest.param(b"", "empty", id="empty"),
     pytest.param(b" \n\t", "empty", id="white space"),
     pytest.param(b"\xef\xbb\xbf", "UTF-8 JSON", id="a byte order mark alone"),
-    pytest.param(b"<html>", "UTF-8 JSON: Expecting value", id="HTML"),
+    pytest.param(b"<html>", "a web page, not the file", id="HTML"),
     pytest.param(b'{"queries": {}', "UTF-8 JSON", id="cut off"),
     pytest.param(b'{"queries": {}} x', "UTF-8 JSON: Extra data", id="more behind it"),
     pytest.param(b'{"queries": {},}', "UTF-8 JSON", id="trailing comma"),
@@ -32,16 +34,22 @@ NOT_UNDERSTOOD = [
     pytest.param(b'{"queries": {}, "n": ' + b"9" * 5000 + b"}", "UTF-8 JSON", id="endless number"),
     pytest.param(b"[" * 100_000, "nested too deeply", id="nested absurdly"),
     pytest.param(b'{"queries":' * 100_000, "nested too deeply", id="objects nested absurdly"),
+    pytest.param(b"\xef\xbb\xbf\n<!DOCTYPE html>", "a web page", id="a web page with a mark"),
+    pytest.param(b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer", id="LFS"),
+    pytest.param(gzip.compress(b'{"queries": {}}'), "compressed", id="gzip"),
+    pytest.param(zlib.compress(b'{"queries": {}}'), "compressed", id="deflate"),
+    pytest.param(b'{"content": "e30=", "encoding": "base64"}', "description of", id="envelope"),
+    pytest.param(b'{"message": "x", "documentation_url": "y"}', "description of", id="API error"),
     pytest.param(b"null", "an object", id="null"),
     pytest.param(b"[]", "an object", id="array"),
     pytest.param(b'"queries"', "an object", id="string"),
-    pytest.param(b"{}", "queries must be there", id="no queries"),
-    pytest.param(b'{"Queries": {}}', "queries must be there", id="queries in another case"),
-    pytest.param(b'{"queries": null}', "queries must be there", id="queries is null"),
-    pytest.param(b'{"queries": []}', "queries must be there", id="queries is an array"),
-    pytest.param(b'{"queries": ""}', "queries must be there", id="queries is a string"),
-    pytest.param(b'{"queries": 0}', "queries must be there", id="queries is zero"),
-    pytest.param(b'{"queries": false}', "queries must be there", id="queries is false"),
+    pytest.param(b"{}", "'queries' is missing", id="no queries"),
+    pytest.param(b'{"Queries": {}}', "'queries' is missing", id="queries in another case"),
+    pytest.param(b'{"queries": null}', "'queries' is missing", id="queries is null"),
+    pytest.param(b'{"queries": []}', "'queries' is missing", id="queries is an array"),
+    pytest.param(b'{"queries": ""}', "'queries' is missing", id="queries is a string"),
+    pytest.param(b'{"queries": 0}', "'queries' is missing", id="queries is zero"),
+    pytest.param(b'{"queries": false}', "'queries' is missing", id="queries is false"),
     pytest.param(b'{"queries": {}, "queries": {"a": {}}}', "'queries'", id="queries twice"),
     pytest.param(b'{"queries": {"a": {}, "b": {}, "a": {}}}', "'a'", id="a query twice"),
     pytest.param(b'{"queries": {"a": {}, "\\u0061": {}}}', "'a'", id="twice, once escaped"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from athena_schedule_manager._expressions import expression_problem
 from athena_schedule_manager.schedule_manager import (
     DEFAULT_DESCRIPTION,
     Schedule,
     Settings,
     desired_state,
-    expression_problem,
+    hints,
 )
 from tests.world import CRON, EXECUTOR_ARN, NAME, OTHER_CRON, ROLE_ARN, SETTINGS
 
@@ -85,11 +87,11 @@ REFUSED = {
     "at(2021-12-31T23:59:59Z)": "without zone",
     "at(2021-12-31)": "a date and a time",
     # the common mistakes
-    "0 2 * * ? *": "none of cron",
-    "0 2 * * *": "none of cron",
-    "cron (0 2 * * ? *)": "none of cron",
-    "cron(0 2 * * ? *": "none of cron",
-    "every(5 minutes)": "none of cron",
+    "0 2 * * ? *": "must be cron",
+    "0 2 * * *": "must be cron",
+    "cron (0 2 * * ? *)": "must be cron",
+    "cron(0 2 * * ? *": "must be cron",
+    "every(5 minutes)": "must be cron",
     "cron(0 2 * * MON *)": "? in exactly one",
     "cron(0 2 ? * ? *)": "? in exactly one",
     "cron(? 2 * * * *)": "? in exactly one",
@@ -111,13 +113,13 @@ REFUSED = {
     "cron(0 2 ? * 8 *)": "day-of-week 8, outside 1-7",
     "cron(0 2 ? * 8L *)": "day-of-week 8, outside 1-7",
     "cron(0 2 ? * 8#1 *)": "day-of-week 8, outside 1-7",
-    "cron(0 2 ? * MONDAY *)": "day-of-week MONDAY, which is none",
-    "cron(0 2 ? * JAN *)": "day-of-week JAN, which is none",
-    "cron(0 2 1 MON ? *)": "month MON, which is none",
-    "cron(0 2 1 JANUARY ? *)": "month JANUARY, which is none",
-    "cron(0 noon * * ? *)": "hour NOON, which is none",
-    "cron(L 2 * * ? *)": "minute L, which is none",
-    "cron(0 2 1st * ? *)": "day-of-month ST, which is none",
+    "cron(0 2 ? * MONDAY *)": "has MONDAY, which is not a day-of-week",
+    "cron(0 2 ? * JAN *)": "has JAN, which is not a day-of-week",
+    "cron(0 2 1 MON ? *)": "has MON, which is not a month",
+    "cron(0 2 1 JANUARY ? *)": "has JANUARY, which is not a month",
+    "cron(0 noon * * ? *)": "has NOON, which is not a hour",
+    "cron(L 2 * * ? *)": "has L, which is not a minute",
+    "cron(0 2 1st * ? *)": "has ST, which is not a day-of-month",
     "cron(0,,30 2 * * ? *)": "empty part",
     "cron(0 2 * * ? 2024,)": "empty part",
     "cron(,0 2 * * ? *)": "empty part",
@@ -134,9 +136,9 @@ REFUSED = {
     "at(2021-12-31  )": "a date and a time",
     "at(2021-12-31T:)": "a date and a time",
     "rate(5 minute\u017f)": "minutes, hours or days",
-    "cron(0 2 ? * \u00e9 *)": "day-of-week \u00c9, which is none",
-    "cron(L-5 2 1 * ? *)": "minute L, which is none",
-    "cron(0 2 1 L-3 ? *)": "month L, which is none",
+    "cron(0 2 ? * \u00e9 *)": "has \u00c9, which is not a day-of-week",
+    "cron(L-5 2 1 * ? *)": "has L, which is not a minute",
+    "cron(0 2 1 L-3 ? *)": "has L, which is not a month",
     "cron(0 2 1? * * *)": "? in exactly one",
     "cron(0 2 ?/2 * MON *)": "? in exactly one",
     "at('2021-12-31T23:59:59')": "without zone",
@@ -156,9 +158,7 @@ def test_an_expression_that_the_service_may_take_is_left_to_it(expression: str) 
 
 
 @pytest.mark.parametrize(("expression", "problem"), REFUSED.items(), ids=REFUSED)
-def test_an_expression_that_the_service_surely_refuses_is_told_why(
-    expression: str, problem: str
-) -> None:
+def test_an_expression_that_the_service_refuses_is_told_why(expression: str, problem: str) -> None:
     """The reason names the field and what is wrong with it."""
     assert problem in (expression_problem(expression) or "")
 
@@ -248,15 +248,12 @@ def test_time_zone_and_pause(query: dict[str, Any], timezone: str, state: str | 
     assert (desired[NAME].timezone, desired[NAME].state) == (timezone, state)
 
 
-@pytest.mark.parametrize("value", [None, 5, "", " ", [], {}, True], ids=repr)
+@pytest.mark.parametrize("value", [None, 5, "", " ", [], {}, True, "x" * 51], ids=repr)
 def test_a_time_zone_that_is_none_makes_the_query_unusable(value: object) -> None:
     """A wrong type or an empty string."""
     desired, unusable = desired_state({"a": {"schedule": CRON, "timezone": value}}, SETTINGS)
-    assert (
-        desired,
-        f"its timezone must be an IANA name such as 'Europe/Rome', not {value!r}"
-        in unusable["pn-a"],
-    ) == ({}, True)
+    reason = "its timezone must be an IANA name such as 'Europe/Rome', at most 50 characters, not "
+    assert (desired, f"{reason}{value!r}" in unusable["pn-a"]) == ({}, True)
 
 
 @pytest.mark.parametrize("value", [None, 0, 1, "", "true", [], {}], ids=repr)
@@ -286,6 +283,9 @@ def test_an_enabled_that_is_neither_true_nor_false_makes_the_query_unusable(valu
         pytest.param("a", {"schedule": "0 2 * * *"}, ["'0 2 * * *'", "cron"], id="invalid"),
         pytest.param("a", {"schedule": CRON, "description": 5}, ["string, not 5"], id="text"),
         pytest.param("a", {"schedule": CRON, "description": {}}, ["string, not {}"], id="text {}"),
+        pytest.param("a", {"schedule": "cron(0 2 * * ? \ud800)"}, ["half of a"], id="half a cron"),
+        pytest.param("a", {"schedule": CRON, "timezone": "\udfff"}, [r"\udfff"], id="half a zone"),
+        pytest.param("a", {"schedule": CRON, "description": "\ud800"}, ["half"], id="half text"),
         pytest.param("", {"schedule": CRON}, ["''", "'pn-'", "rename"], id="empty id"),
         pytest.param("a b", {"schedule": CRON}, ["'pn-a b'"], id="space in the id"),
         pytest.param("a/b", {"schedule": CRON}, ["'pn-a/b'"], id="slash in the id"),
@@ -334,3 +334,69 @@ def test_exactly_200_characters_of_an_offending_string_are_shown() -> None:
     """Enough to recognise it."""
     _, unusable = desired_state({"a": {"schedule": "x" * 300}}, SETTINGS)
     assert f"'{'x' * 200}'" in unusable["pn-a"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("cron(0 6 * * *)", "cron(0 6 * * ? *)"),
+        ("cron(0 6 * * MON)", "cron(0 6 ? * MON *)"),
+        ("cron(0 6 * * MON *)", "cron(0 6 ? * MON *)"),
+        ("cron(0 6 * * * *)", "cron(0 6 * * ? *)"),
+        ("cron(0 6 1 * * 2030)", "cron(0 6 1 * ? 2030)"),
+        ("0 6 * * *", "cron(0 6 * * ? *)"),
+        ("0 6 * * ? *", "cron(0 6 * * ? *)"),
+        ("0 6 ? * MON *", "cron(0 6 ? * MON *)"),
+        ("cron(0 6 * * 1)", ""),
+        ("cron(0 6 1 * MON *)", ""),
+        ("cron(0 26 * * *)", ""),
+        ("cron(0 2 ? * ? *)", ""),
+        ("at noon", ""),
+        ("", ""),
+    ],
+)
+def test_the_expression_that_was_probably_meant_is_told(written: str, meant: str) -> None:
+    """Never when it would be a guess: Unix numbers its weekdays in another way."""
+    _, mark, suggestion = (expression_problem(written) or "").partition("; did you mean ")
+    assert suggestion == (f"{meant}?" if meant else "")
+    assert bool(mark) == bool(meant)
+
+
+def test_a_dead_letter_queue_is_wanted_where_one_is_set() -> None:
+    """For every schedule; not set, the field is the operator's."""
+    desired, _ = desired_state({"a": {"cron": CRON}}, SETTINGS)
+    assert desired["pn-a"].dead_letters is None
+    settings = replace(SETTINGS, dead_letter_queue_arn="arn:aws:sqs:::dead")
+    desired, _ = desired_state({"a": {"cron": CRON}}, settings)
+    assert desired["pn-a"].dead_letters == "arn:aws:sqs:::dead"
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("timezon", "timezone"),
+        ("time_zone", "timezone"),
+        ("time-zone", "timezone"),
+        ("TimeZone", "timezone"),
+        ("Enabled", "enabled"),
+        ("enable", "enabled"),
+        ("shedule", "schedule"),
+        ("schedules", "schedule"),
+        ("CRON", "cron"),
+        ("desciption", "description"),
+        ("timezone", ""),
+        ("cron", ""),
+        ("query", ""),
+        ("type", ""),
+        ("alerts", ""),
+        ("slack", ""),
+        ("csv_export", ""),
+        ("x" * 100_000, ""),
+        ("", ""),
+    ],
+)
+def test_a_key_that_is_nearly_one_of_ours_has_a_hint(key: str, meant: str) -> None:
+    """And never a refusal, since the file is shared."""
+    queries: dict[str, Any] = {"a": {"schedule": CRON, key: True}, "b": None, "c": []}
+    told = f"HINT: query 'a': {key!r} is not a key of the manager; did you mean '{meant}'?"
+    assert hints(queries) == ([told] if meant else [])

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 
 from athena_schedule_manager.schedule_manager import CannotReconcileError
-from tests.conftest import TRIED
-from tests.world import CRON, NOTHING_DONE, OTHER_CRON, error_response, messages
+from tests.world import CRON, NOTHING_DONE, OTHER_CRON, messages
+from tests.world.environment import TRIED
+from tests.world.faults import FAULTS, PASSING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
     from tests.world import World
@@ -36,41 +34,6 @@ TARGETS = {
     "DeleteSchedule": "pn-delete",
 }
 OPERATIONS = ["ListSchedules", *TARGETS, "GetScheduleGroup", "CreateScheduleGroup"]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of fault: what the service or the network does, and how many times."""
-
-    error: tuple[str, int] | Exception
-    times: int | None = None
-    served: bool = False  # the service does what it was asked, and only the answer is lost
-
-
-SILENT = ReadTimeoutError(endpoint_url="https://scheduler.test")
-LOST = ConnectionClosedError(endpoint_url="https://scheduler.test")
-PASSING = {
-    "throttled for a while": Kind(("ThrottlingException", 429), 7),
-    "server errors for a while": Kind(("InternalServerException", 500), 7),
-    "connections reset for a while": Kind(LOST, 7),
-    "hanging until the read timeout, once": Kind(SILENT, 1),
-    "answer lost, once": Kind(LOST, 1, served=True),
-}
-LASTING = {
-    "throttled for good": Kind(("ThrottlingException", 429)),
-    "server errors for good": Kind(("InternalServerException", 500)),
-    "connections reset for good": Kind(LOST),
-    "hanging until the read timeout, always": Kind(SILENT),
-    "denied": Kind(("AccessDeniedException", 403)),
-    "invalid": Kind(("ValidationException", 400)),
-    "quota exceeded": Kind(("ServiceQuotaExceededException", 402)),
-}
-CONFLICTS = {
-    "conflict for a while": Kind(("ConflictException", 409), 3),
-    "conflict for good": Kind(("ConflictException", 409)),
-}
-MISSING = {"not found": Kind(("ResourceNotFoundException", 404))}
-KINDS = PASSING | LASTING | CONFLICTS | MISSING
 
 
 @dataclass(frozen=True)
@@ -93,7 +56,6 @@ RAISED = Aftermath(None, errors=1, live=BEFORE)
 NOT_CREATED = Aftermath(less("created"), 1, live={"pn-update": CRON, "pn-same": CRON})
 NOT_UPDATED = Aftermath(less("updated"), 1, live=WANTED | {"pn-update": OTHER_CRON})
 NOT_DELETED = Aftermath(less("deleted"), 1, live=WANTED | {"pn-delete": CRON})
-CREATE_RACE = Aftermath(less("created", failed=0), warnings=1, live=NOT_CREATED.live)
 ONLY_CREATE = {"created": 1, "updated": 0, "deleted": 0, "failed": 0}
 
 # what happens when the fault does not pass
@@ -106,19 +68,23 @@ LOSSES = {
     "GetScheduleGroup": Aftermath(ONLY_CREATE, live={"pn-create": CRON}),
     "CreateScheduleGroup": Aftermath(NOTHING_DONE | {"failed": 1}, 1, live={}),
 }
-# where a conflict or an absence has a meaning of its own
+# where an answer has a meaning of its own
 MEANINGS = {
-    ("CreateSchedule", "conflict for a while"): CREATE_RACE,
-    ("CreateSchedule", "conflict for good"): CREATE_RACE,
     ("UpdateSchedule", "conflict for a while"): SERVED,
     ("DeleteSchedule", "conflict for a while"): SERVED,
+    ("UpdateSchedule", "conflict for 20 s"): SERVED,
+    ("DeleteSchedule", "conflict for 20 s"): SERVED,
+    # another run has made the group meanwhile, says the answer; but there is none
+    **{
+        ("CreateScheduleGroup", kind): Aftermath(NOTHING_DONE | {"failed": 1}, 1, live={})
+        for kind in ("conflict for a while", "conflict for 20 s", "conflict for good")
+    },
     # no group, so no schedules: those that are wanted are created, and prove to be there
     ("ListSchedules", "not found"): Aftermath(
         ONLY_CREATE, warnings=2, live=WANTED | {"pn-update": OTHER_CRON, "pn-delete": CRON}
     ),
-    ("GetSchedule", "not found"): Aftermath(
-        less("updated", failed=0), warnings=1, live=NOT_UPDATED.live
-    ),
+    # absent, so it is created; which answers Conflict, and is then not there to be read
+    ("GetSchedule", "not found"): Aftermath(less("updated"), 1, live=NOT_UPDATED.live),
     ("DeleteSchedule", "not found"): Aftermath(ALL_DONE, live=NOT_DELETED.live),
 }
 
@@ -132,26 +98,6 @@ def expected(operation: str, kind: str) -> Aftermath:
     if operation.endswith("Group"):
         return Aftermath(ONLY_CREATE, live={"pn-create": CRON})
     return SERVED
-
-
-def rule(
-    world: World, operation: str, kind: Kind
-) -> Callable[[str, AWSPreparedRequest], AWSResponse | None]:
-    """Return the rule that makes a fault of an operation, on its one schedule."""
-    left = [kind.times if kind.times is not None else 10**9]
-
-    def fault(asked: str, request: AWSPreparedRequest) -> AWSResponse | None:
-        path = request.url.partition("?")[0]
-        if asked != operation or not path.endswith(TARGETS.get(operation, "")) or not left[0]:
-            return None
-        left[0] -= 1
-        if kind.served:
-            world.faults.serve(request)
-        if isinstance(kind.error, Exception):
-            raise kind.error
-        return error_response(*kind.error)
-
-    return fault
 
 
 def arrange(world: World, operation: str) -> None:
@@ -169,9 +115,9 @@ def count(caplog: pytest.LogCaptureFixture) -> tuple[int, int]:
     return len(messages(caplog, logging.ERROR)), len(messages(caplog, logging.WARNING))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_what_a_fault_leaves_and_how_it_heals(
+def test_what_a_fault_leaves_and_that_the_next_runs_correct_it(
     strict_world: World, caplog: pytest.LogCaptureFixture, operation: str, kind: str
 ) -> None:
     """Counters, lines and live schedules; then two runs, and one that writes nothing."""
@@ -180,7 +126,7 @@ def test_what_a_fault_leaves_and_how_it_heals(
     queries: dict[str, Any] = {"create": QUERIES["create"]} if only_create else QUERIES
     strict_world.git_host.publish({"queries": queries})
     faults = strict_world.faults
-    faults.rule(fault := rule(strict_world, operation, KINDS[kind]))
+    fault = faults.put(operation, FAULTS[kind], TARGETS.get(operation, ""))
     after = expected(operation, kind)
     if after.results is None:
         with pytest.raises(CannotReconcileError):
@@ -198,14 +144,15 @@ def test_what_a_fault_leaves_and_how_it_heals(
     assert set(faults.calls) <= {"ListSchedules", "GetSchedule"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FAULTS)
 def test_a_later_page_of_the_listing_failing(strict_world: World, kind: str) -> None:
     """What does not pass raises, a missing group too, and nothing is changed."""
     strict_world.create_group()
     for number in range(101):
         strict_world.create(f"pn-{number}")
     before = strict_world.live()
-    fault = rule(strict_world, "ListSchedules", KINDS[kind])
+    fault = strict_world.faults.put("ListSchedules", FAULTS[kind])
+    strict_world.faults.remove(fault)
 
     def later(asked: str, request: AWSPreparedRequest) -> AWSResponse | None:
         return fault(asked, request) if "NextToken" in request.url else None
@@ -217,8 +164,3 @@ def test_a_later_page_of_the_listing_failing(strict_world: World, kind: str) -> 
     with pytest.raises(CannotReconcileError, match="Failed to list schedules"):
         strict_world.run({})
     assert strict_world.live() == before
-
-
-def test_the_table_has_all_combinations() -> None:
-    """At least forty."""
-    assert len(OPERATIONS) * len(KINDS) == 105

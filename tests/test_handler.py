@@ -73,6 +73,18 @@ def test_all_missing_settings_are_told_in_one_error(
     assert (world.git_host.paths, world.faults.calls) == ([], [])
 
 
+@pytest.mark.parametrize("name", ["PROJECT_NAME", "SCHEDULE_GROUP_NAME"])
+@pytest.mark.parametrize("value", ["my project", "a/b", "é", "x" * 65])
+def test_a_name_that_the_service_refuses_names_its_variable(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """And is no failed listing, which would blame the permissions."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(CannotReconcileError, match=f"^{name} must be .* not '{value}"):
+        world.run(QUERIES)
+    assert (world.git_host.paths, world.faults.calls) == ([], [])
+
+
 @pytest.mark.parametrize("event", [None, {}, [], "text", {"source": "aws.events", "detail": {}}])
 @pytest.mark.parametrize("context", [None, object()])
 def test_any_event_and_no_context_are_fine(world: World, event: object, context: object) -> None:
@@ -85,7 +97,7 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_raised(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No failure is silent."""
-    monkeypatch.setattr(index, "reconcile", lambda *_: 1 / 0)
+    monkeypatch.setattr(index, "make_plan", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         world.run(QUERIES)
     assert messages(caplog, logging.ERROR) == [
@@ -98,7 +110,7 @@ def test_a_client_that_cannot_be_made_is_one_line_and_raised(
 ) -> None:
     """Without a Region, say."""
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    index.scheduler_client.cache_clear()
+    index.environment = index.ExecutionEnvironment()
     with pytest.raises(Exception, match="region"):
         world.run(QUERIES)
     assert messages(caplog, logging.ERROR) == [

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from athena_schedule_manager.schedule_manager import Existing, Plan
-from tests.world import CRON, EXECUTOR_ARN, GROUP, NAME, OTHER_CRON, ROLE_ARN
-from tests.world.plans import LIVE, QUERY, existing, lines, live_with, plan_of
+from tests.world import CRON, EXECUTOR_ARN, NAME, OTHER_CRON, ROLE_ARN
+from tests.world.plans import LIVE, QUERY, existing, lines, live_with, plan_of, request_of
 
 DRIFT = [
     pytest.param(
@@ -105,8 +105,8 @@ def test_an_update_for_another_reason_sends_the_state_that_is_wanted_or_live() -
         ({"enabled": False}, "ENABLED", "DISABLED"),
     ):
         response = live_with(ScheduleExpression=OTHER_CRON, State=live)
-        [update] = plan_of({"daily-report": QUERY | query}, existing(response)).writes
-        assert update.request["State"] == state
+        [update] = plan_of({"daily-report": QUERY | query}, existing(response)).updates
+        assert request_of(update)["State"] == state
 
 
 def test_a_create_sends_the_state_only_where_it_is_asked_for() -> None:
@@ -116,8 +116,8 @@ def test_a_create_sends_the_state_only_where_it_is_asked_for() -> None:
         ({"enabled": True}, "ENABLED"),
         ({"enabled": False}, "DISABLED"),
     ):
-        [create] = plan_of({"daily-report": QUERY | query}, existing()).writes
-        assert create.request.get("State") == state
+        [create] = plan_of({"daily-report": QUERY | query}, existing()).creates
+        assert request_of(create).get("State") == state
 
 
 def test_all_differences_stand_in_one_line_in_a_fixed_order() -> None:
@@ -149,24 +149,23 @@ def test_a_long_description_is_compared_as_it_is_cut() -> None:
 def test_an_update_sends_the_schedule_as_read_with_our_fields_replaced() -> None:
     """Whatever UpdateSchedule is not sent, it resets."""
     response = live_with(ScheduleExpression=OTHER_CRON, T_Arn="arn:old", Description="Old")
-    [update] = plan_of({"daily-report": QUERY}, existing(response)).writes
+    [update] = plan_of({"daily-report": QUERY}, existing(response)).updates
     wanted = copy.deepcopy(LIVE)
     for key in ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata"):
         del wanted[key]
-    assert (update.action, update.name, update.request) == ("update", NAME, wanted)
+    assert (update.action, update.name, request_of(update)) == ("update", NAME, wanted)
 
 
 def test_a_create_sends_our_fields_and_no_flexible_window() -> None:
     """The state is left to the service: enabled."""
-    [create] = plan_of({"daily-report": QUERY}, existing()).writes
+    [create] = plan_of({"daily-report": QUERY}, existing()).creates
     assert (create.action, create.name, create.line) == (
         "create",
         NAME,
         f"CREATE: {NAME} (cron: {CRON})",
     )
-    assert create.request == {
+    assert request_of(create) == {
         "Name": NAME,
-        "GroupName": GROUP,
         "ScheduleExpression": CRON,
         "ScheduleExpressionTimezone": "UTC",
         "Description": "Daily",
@@ -179,18 +178,14 @@ def test_a_create_sends_our_fields_and_no_flexible_window() -> None:
     }
 
 
-def test_a_delete_names_group_and_schedule() -> None:
-    """A delete without its group would hit the group `default`."""
+def test_a_delete_names_the_schedule() -> None:
+    """It needs nothing else of it."""
     [delete] = plan_of({}, existing(LIVE)).deletes
-    assert (delete.action, delete.name, delete.line, delete.request) == (
-        "delete",
-        NAME,
-        f"DELETE: {NAME} (removed from config)",
-        {"GroupName": GROUP, "Name": NAME},
-    )
+    line = f"DELETE: {NAME} (removed from config)"
+    assert (delete.action, delete.name, delete.line) == ("delete", NAME, line)
 
 
-def test_changes_come_in_the_order_of_names_and_deletes_last() -> None:
+def test_creates_come_first_then_updates_then_deletes_each_by_name() -> None:
     """Whatever the order of the document and of the listing."""
     drifted = live_with(ScheduleExpression=OTHER_CRON)
     state = existing(*(drifted | {"Name": f"pn-{name}"} for name in "zdybx"))
@@ -208,41 +203,36 @@ def test_changes_come_in_the_order_of_names_and_deletes_last() -> None:
 
 def test_the_schedule_of_an_unusable_query_is_in_no_change() -> None:
     """It stays exactly as it is, also when the name is what is wrong."""
-    state = Existing(frozenset({NAME, "pn-" + "x" * 62}), {})
+    state = Existing(frozenset({NAME, "pn-" + "x" * 62}), {}, {}, group_exists=True)
     plan = plan_of({"daily-report": {"schedule": "often"}, "x" * 62: QUERY}, state)
     assert lines(plan) == []
     assert len(plan.failures) == 2
 
 
-def test_a_schedule_that_vanished_before_it_was_read_is_created() -> None:
-    """It is listed, and absent."""
-    plan = plan_of({"daily-report": QUERY}, Existing(frozenset({NAME}), {NAME: None}))
-    assert lines(plan) == [f"CREATE: {NAME} (cron: {CRON})"]
-
-
 def test_a_schedule_that_could_not_be_read_is_in_no_change() -> None:
     """It is counted, and left alone."""
-    state = Existing(frozenset({NAME}), {NAME: "Failed to read"})
+    state = Existing(frozenset({NAME}), {}, {NAME: "Failed to read"}, group_exists=True)
     plan = plan_of({"daily-report": QUERY, "broken": {}}, state)
     assert lines(plan) == []
     assert plan.failures[1:] == ("Failed to read",)
 
 
-@pytest.mark.parametrize("names", [None, frozenset({NAME, "pn-other"})], ids=repr)
-def test_a_schedule_without_time_to_read_it_is_in_no_change(names: frozenset[str] | None) -> None:
-    """Neither when nothing could be listed nor when it was listed."""
+def test_a_schedule_without_time_to_read_it_is_in_no_change() -> None:
+    """It is listed, and neither read nor unreadable."""
     queries = {"daily-report": QUERY, "other": QUERY}
-    plan = plan_of(queries, Existing(names, {}))
-    assert (lines(plan), plan.unread) == ([], 2)
+    state = Existing(frozenset({NAME, "pn-other"}), {}, {}, group_exists=True)
+    plan = plan_of(queries, state)
+    assert (lines(plan), plan.not_read) == ([], 2)
 
 
-def test_whether_the_group_exists_is_known_from_a_listing_that_returned_something() -> None:
+@pytest.mark.parametrize("exists", [True, False])
+def test_whether_the_group_exists_is_as_the_listing_showed(exists: bool) -> None:  # noqa: FBT001 - a case
     """Also when none of what it returned is there any more."""
-    for names in (None, frozenset[str]()):
-        assert not plan_of({}, Existing(names, {})).group_exists
-    assert plan_of({"daily-report": QUERY}, Existing(frozenset({NAME}), {NAME: None})).group_exists
+    state = Existing(frozenset(), {}, {}, group_exists=exists)
+    plan = plan_of({"daily-report": QUERY}, state)
+    assert (lines(plan), plan.group_exists) == ([f"CREATE: {NAME} (cron: {CRON})"], exists)
 
 
 def test_two_empty_states_have_no_difference() -> None:
     """Nothing comes of nothing."""
-    assert plan_of({}, existing()) == Plan((), (), (), failed=0, unread=0, group_exists=False)
+    assert plan_of({}, existing()) == Plan()

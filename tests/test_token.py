@@ -6,17 +6,18 @@ import logging
 import threading
 import traceback
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import boto3
 import pytest
 from moto.secretsmanager.models import secretsmanager_backends
 
-from athena_schedule_manager import index
+from athena_schedule_manager import _git, index
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import NOTHING_DONE, QUERIES, GitHost, document, messages, redirect, status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.world import Request, World
 
@@ -39,12 +40,10 @@ class Secret:
 
 
 @pytest.fixture
-def secret(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Secret]:
+def secret(world: World, monkeypatch: pytest.MonkeyPatch) -> Secret:
     """Return a secret in the world."""
     del world
-    cache_clear = index.git_token.cache_clear
-    yield Secret(monkeypatch)
-    cache_clear()
+    return Secret(monkeypatch)
 
 
 def guarded(token: str) -> Callable[[Request], None]:
@@ -150,7 +149,10 @@ def test_a_redirect_elsewhere_gets_no_token(world: World, secret: Secret) -> Non
     assert (seen, world.git_host.paths[1:]) == ([f"Bearer {TOKEN}"], ["/moved"])
 
 
-@pytest.mark.parametrize("value", ["two\nlines", "end\n", "nul\0", "sp ace", "é", "\x7f", " "])
+@pytest.mark.parametrize(
+    "value",
+    ['{"token": "x"}', '["x"]', '"x"', "two\nlines", "end\n", "nul\0", "sp ace", "é", "\x7f", " "],
+)
 def test_a_secret_that_is_no_token_fetches_nothing_and_is_not_shown(
     world: World, caplog: pytest.LogCaptureFixture, secret: Secret, value: str
 ) -> None:
@@ -184,8 +186,9 @@ def test_a_secrets_manager_that_hangs_is_not_waited_for(
     """Its time is a part of that of fetching."""
     del secret
     over = threading.Event()
-    monkeypatch.setattr(index, "FETCH_SECONDS", 0.2)
-    monkeypatch.setattr(index, "git_token", lambda _: str(over.wait(10)))
+    monkeypatch.setattr(_git, "FETCH_SECONDS", 0.2)
+    hanging = mock.Mock(get_secret_value=lambda **_: over.wait(10))
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: hanging)
     with pytest.raises(CannotReconcileError, match="CONFIG_GIT_TOKEN_SECRET_ARN cannot be read in"):
         world.run(QUERIES)
     over.set()

@@ -19,9 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from athena_schedule_manager.index import parse_config, scheduler_client
-from athena_schedule_manager.schedule_manager import Clock, ScheduleGroup, reconcile
-from tests.world import CRON, EXECUTOR_ARN, GROUP, OTHER_CRON, ROLE_ARN, SETTINGS, clean_environment
+from athena_schedule_manager import index
+from athena_schedule_manager._calls import Clock
+from athena_schedule_manager._git import parse_config
+from tests.world import CRON, EXECUTOR_ARN, GROUP, OTHER_CRON, ROLE_ARN, clean_environment
+from tests.world.bystander import reconcile
 from tests.world.model_server import RemoteScheduler, model_server
 
 if TYPE_CHECKING:
@@ -74,14 +76,14 @@ def schedule(name: str) -> dict[str, Any]:
 
 def run(body: bytes, memory: dict[str, ExistingSchedule]) -> dict[str, int]:
     """Do what an invocation does when it has fetched."""
-    group = ScheduleGroup(scheduler_client(), SETTINGS, Clock(lambda: 3600.0))
-    return reconcile(group, SETTINGS, parse_config(body), memory)
+    client = index.environment.scheduler_client()
+    return reconcile(client, parse_config(body), memory, Clock(lambda: 3600.0))
 
 
 def names() -> list[str]:
     """List, with bare boto3."""
     pages = (
-        scheduler_client()
+        index.environment.scheduler_client()
         .get_paginator("list_schedules")
         .paginate(GroupName=GROUP, NamePrefix="pn-", PaginationConfig={"PageSize": 100})
     )
@@ -90,7 +92,7 @@ def names() -> list[str]:
 
 def read(name: str) -> object:
     """Read a schedule, with bare boto3."""
-    return scheduler_client().get_schedule(GroupName=GROUP, Name=name)
+    return index.environment.scheduler_client().get_schedule(GroupName=GROUP, Name=name)
 
 
 def serial(_: int) -> Callable[[], object]:
@@ -161,7 +163,7 @@ def measure_here(case: str, count: int, url: str) -> None:
     clean_environment(os.environ)
     os.environ["AWS_ENDPOINT_URL"] = url
     logging.getLogger("athena_schedule_manager").setLevel(logging.ERROR)
-    scheduler_client()  # made once an execution environment, and the same for all cases
+    index.environment.scheduler_client()  # before the clock starts, as in Lambda
     work = CASES[case](count)
     server = RemoteScheduler(url)
     before = server.calls()

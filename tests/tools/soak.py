@@ -10,11 +10,11 @@ import time
 
 from hypothesis import given, seed, settings
 
-from tests.conftest import TRIED
-from tests.test_processes import fork_server, survive_a_kill
-from tests.test_property import RULES, WORLD, live_through, reconciling
 from tests.world import clean_environment
+from tests.world.environment import TRIED
+from tests.world.kills import CALLS, fork_server, survive_a_kill
 from tests.world.model_server import model_server
+from tests.world.random_worlds import RULES, WORLD, live_through, reconciling
 
 WORLDS = 500
 KILLS = 10
@@ -34,11 +34,11 @@ def worlds(number: int) -> None:
 
 
 def kills(number: int) -> None:
-    """Survive random kills."""
+    """Survive kills at random calls; counted are those between the first and the last write."""
     dice = random.Random(number)  # noqa: S311 - repeatable on purpose
     with model_server() as remote:
         for _ in range(KILLS):
-            survive_a_kill(remote, fork_server(), dice.uniform(0.02, 0.2))
+            survive_a_kill(remote, fork_server(), dice.randint(2, CALLS))
 
 
 def main(seconds: float) -> None:

@@ -51,13 +51,13 @@ STORY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {},
     ),
     (
-        "The typo is mended, and the daily report removed",
+        "The typo is corrected, and the daily report removed",
         {"refusals-alert": ALERT, "weekly-report": WEEKLY},
         {},
     ),
     ("A dry run: what would come of an empty document?", {}, {"dry_run": True}),
-    ("It is published all the same, and the brake on deletes holds", {}, {}),
-    ("That was meant: the brake is lifted for one run", {}, {"max_deletions": 2}),
+    ("It is published all the same, and the deletion limit holds", {}, {}),
+    ("That was meant: the limit is lifted for one run", {}, {"max_deletions": 2}),
 ]
 
 

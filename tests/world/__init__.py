@@ -14,7 +14,6 @@ from tests.world.environment import (
     SHA,
     clean_environment,
     messages,
-    scheduler_actions,
     settings_environment,
 )
 from tests.world.faults import Faults, error_response, response
@@ -46,7 +45,6 @@ __all__ = [
     "redirect",
     "reset",
     "response",
-    "scheduler_actions",
     "settings_environment",
     "status",
 ]

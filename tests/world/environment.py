@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import re
+from collections import Counter
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from athena_schedule_manager import schedule_manager
 from athena_schedule_manager.schedule_manager import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +26,8 @@ CRON = "cron(0 2 * * ? *)"
 OTHER_CRON = "cron(0 3 * * ? *)"
 QUERIES: dict[str, Any] = {"daily-report": {"schedule": CRON}}
 SETTINGS = Settings("https://git.example/config.json", EXECUTOR_ARN, ROLE_ARN)
+TRIED: Counter[str] = Counter()
+"""How many worlds, faults and kills were tried, for the last lines of a test or soak run."""
 NOTHING_DONE = {"created": 0, "updated": 0, "deleted": 0, "failed": 0}
 
 
@@ -51,14 +51,6 @@ def clean_environment(environ: MutableMapping[str, str]) -> None:
         AWS_DEFAULT_REGION=REGION,
         AWS_EC2_METADATA_DISABLED="true",
     )
-
-
-def scheduler_actions() -> set[str]:
-    """Return the IAM actions of the calls that the core makes, read off its source."""
-    source = Path(schedule_manager.__file__).read_text("utf-8")
-    calls = set(re.findall(r"_client\.((?:create|update|delete|get)_schedule\w*)", source))
-    calls |= set(re.findall(r"get_paginator\(\"(\w+)\"\)", source))
-    return {f"scheduler:{''.join(map(str.title, call.split('_')))}" for call in calls}
 
 
 def settings_environment(config_git_url: str) -> dict[str, str]:

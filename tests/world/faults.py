@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.world.model import Scheduler
 
+    Rule = Callable[[str, AWSPreparedRequest], AWSResponse | None]
+
 
 class _RawBody(io.BytesIO):
     def stream(self, **_: object) -> Iterator[bytes]:
@@ -24,22 +29,95 @@ class _RawBody(io.BytesIO):
             yield chunk
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What the service or the network does instead of answering, and for how long.
+
+    A number of calls, or seconds from the first call on; without either, for good.
+    """
+
+    error: tuple[str, int] | Exception
+    times: int | None = None
+    seconds: float | None = None
+    served: bool = False  # the service does what it was asked, and only the answer is lost
+
+    @property
+    def description(self) -> str:
+        """How an ERROR line describes it."""
+        if isinstance(self.error, tuple):
+            return f"{self.error[0]}: told to answer {self.error[0]}"
+        return f"{type(self.error).__name__}: {self.error}"
+
+    def happen(self) -> AWSResponse:
+        """Answer with the error, or raise it."""
+        if isinstance(self.error, Exception):
+            raise self.error
+        return error_response(*self.error)
+
+
+SILENT = ReadTimeoutError(endpoint_url="https://scheduler.test")
+LOST = ConnectionClosedError(endpoint_url="https://scheduler.test")
+UNREACHABLE = EndpointConnectionError(endpoint_url="https://scheduler.test")
+THROTTLED, SERVER_ERROR = ("ThrottlingException", 429), ("InternalServerException", 500)
+CONFLICT = ("ConflictException", 409)
+
+# the one table of faults: what passes within the patience of the retry rule, what lasts longer,
+# what no retry changes, and the two answers that have a meaning of their own
+PASSING = {
+    "throttled for a while": Fault(THROTTLED, times=7),
+    "throttled for 20 s": Fault(THROTTLED, seconds=20),
+    "server errors for a while": Fault(SERVER_ERROR, times=7),
+    "server errors for 2 s": Fault(SERVER_ERROR, seconds=2),
+    "unavailable for 20 s": Fault(("ServiceUnavailableException", 503), seconds=20),
+    "connections reset for a while": Fault(LOST, times=7),
+    "connections reset for 8 s": Fault(LOST, seconds=8),
+    "unreachable for 5 s": Fault(UNREACHABLE, seconds=5),
+    "hanging until the read timeout, once": Fault(SILENT, times=1),
+    "answer lost, once": Fault(LOST, times=1, served=True),
+    "answer lost for 8 s": Fault(SILENT, seconds=8, served=True),
+}
+OUTLASTING = {
+    "throttled for good": Fault(THROTTLED),
+    "server errors for good": Fault(SERVER_ERROR),
+    "connections reset for good": Fault(LOST),
+    "hanging until the read timeout, always": Fault(SILENT),
+}
+FINAL = {
+    "denied": Fault(("AccessDeniedException", 403)),
+    "invalid": Fault(("ValidationException", 400)),
+    "quota exceeded": Fault(("ServiceQuotaExceededException", 402)),
+}
+LASTING = OUTLASTING | FINAL
+CONFLICTS = {
+    "conflict for a while": Fault(CONFLICT, times=3),
+    "conflict for 20 s": Fault(CONFLICT, seconds=20),
+    "conflict for good": Fault(CONFLICT),
+}
+ABSENT = {"not found": Fault(("ResourceNotFoundException", 404))}
+FAULTS = PASSING | LASTING | CONFLICTS | ABSENT
+
+
 class Faults:
     """Faults of the API, put between a client and its service, and the calls that were made.
 
-    They come in below botocore's retries and its parsing, like those of the real service.
+    They come in below the SDK's parsing, like those of the real service.
     """
 
     def __init__(
-        self, client: EventBridgeSchedulerClient, scheduler: Scheduler | None = None
+        self,
+        client: EventBridgeSchedulerClient,
+        scheduler: Scheduler | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Watch a client, whose requests go to a model of the service if there is one."""
+        self._monotonic = monotonic
         self.calls: list[str] = []
         self.requests: list[dict[str, Any]] = []
         self.ended: list[tuple[str, int]] = []
-        self.rules: list[Callable[[str, AWSPreparedRequest], AWSResponse | None]] = []
+        self.rules: list[Rule] = []
         self.scheduler = scheduler
         events: Any = client.meta.events
+        self.events = events
         events.register("provide-client-params.scheduler", self._take_note)
         events.register("after-call.scheduler", self._take_note_of_end)
         events.register_first("before-send.scheduler", self._answer)
@@ -68,11 +146,11 @@ class Faults:
         code, headers, answer = self.scheduler.answer(str(request.method), request.url, body)
         return response(answer, code, **headers)
 
-    def rule(self, rule: Callable[[str, AWSPreparedRequest], AWSResponse | None]) -> None:
+    def rule(self, rule: Rule) -> None:
         """Let a rule answer or raise before all others; what it does not answer goes on."""
         self.rules.insert(0, rule)
 
-    def remove(self, rule: Callable[[str, AWSPreparedRequest], AWSResponse | None]) -> None:
+    def remove(self, rule: Rule) -> None:
         """Let the fault be over."""
         self.rules.remove(rule)
 
@@ -95,6 +173,27 @@ class Faults:
                 return fault() if left[0] >= 0 else None
 
         self.rule(rule)
+
+    def put(self, operation: str, fault: Fault, name: str = "") -> Rule:
+        """Put a fault of the table into an operation (for one name); return the rule, to end it."""
+        lock = threading.Lock()
+        left = [float("inf") if fault.times is None else fault.times]
+        end = [float("inf")] if fault.seconds is None else list[float]()
+
+        def rule(asked: str, request: AWSPreparedRequest) -> AWSResponse | None:
+            if asked != operation or not request.url.partition("?")[0].endswith(name):
+                return None
+            with lock:
+                end.append(self._monotonic() + (fault.seconds or 0.0))  # the first one counts
+                left[0] -= 1
+                if left[0] < 0 or self._monotonic() >= end[0]:
+                    return None
+            if fault.served:
+                self.serve(request)
+            return fault.happen()
+
+        self.rule(rule)
+        return rule
 
     def error(self, operation: str, code: str, http_status: int = 400, **when: Any) -> None:
         """Let an operation fail with an error of the service."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.world.faults import Faults
     from tests.world.git_host import GitHost
+    from tests.world.virtual_time import VirtualTime
 
 
 @dataclass
@@ -27,7 +28,12 @@ class World:
     client: EventBridgeSchedulerClient
     """For arranging and looking; it meets no faults."""
     faults: Faults
-    pauses: list[float] = field(default_factory=list)
+    time: VirtualTime
+
+    @property
+    def pauses(self) -> list[float]:
+        """The pauses that the manager would have made."""
+        return self.time.pauses
 
     def run(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import re
 import threading
 import time
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import available_timezones
 
-import boto3
+import botocore.session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ DEFAULTS = {
     "ScheduleExpressionTimezone": "UTC",
     "ActionAfterCompletion": "NONE",
 }
+START_DATE_GRACE = 300  # seconds
 RETRY_POLICY = {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
 ROUTES = {
     ("GET", "schedules", False): "ListSchedules",
@@ -59,14 +61,17 @@ ZONES = available_timezones()
 @functools.cache
 def service_model() -> Any:
     """Return botocore's model of the service."""
-    return boto3.client("scheduler", region_name="eu-south-1").meta.service_model
+    return botocore.session.get_session().get_service_model("scheduler")
 
 
 class Scheduler:
     """The state of the service, and the operations on it."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
-        """Begin with the group `default`, which is always there."""
+    def __init__(
+        self, now: Callable[[], float] = time.time, today: Callable[[], float] = time.time
+    ) -> None:
+        """Begin with the group `default`; `now` dates the changes, `today` judges a StartDate."""
+        self.today = today
         self.groups: dict[str, dict[str, dict[str, Any]]] = {"default": {}}
         self.now = now
         self._tokens: dict[tuple[str, str], str] = {}
@@ -165,6 +170,9 @@ class Scheduler:
     def _put(
         self, group: dict[str, Any], name: str, group_name: str, members: Any, created: float
     ) -> dict[str, Any]:
+        if members.get("StartDate", math.inf) < self.today() - START_DATE_GRACE:
+            message = "The StartDate you specify cannot be earlier than 5 minutes ago."
+            raise ServiceError("ValidationException", 400, message)
         arn = f"arn:aws:scheduler:eu-south-1:123456789012:schedule/{group_name}/{name}"
         group[name] = {
             **DEFAULTS,

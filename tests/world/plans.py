@@ -6,16 +6,21 @@ import copy
 from typing import TYPE_CHECKING, Any, cast
 
 from athena_schedule_manager.schedule_manager import (
+    Change,
     Existing,
     Plan,
+    completed,
+    create_request,
     desired_state,
     existing_schedule,
     plan_changes,
+    update_request,
 )
 from tests.world.environment import CRON, EXECUTOR_ARN, GROUP, NAME, ROLE_ARN, SETTINGS
+from tests.world.model import service_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef
 
@@ -46,18 +51,18 @@ QUERY = {"schedule": CRON, "description": "Daily"}
 def existing(*responses: Mapping[str, Any]) -> Existing:
     """Return an existing state of schedules that were all read."""
     typed = cast("list[GetScheduleOutputTypeDef]", responses)
-    reads = {response["Name"]: existing_schedule(response) for response in typed}
-    return Existing(frozenset(reads), reads)
+    read = {answer["Name"]: existing_schedule(answer, 0.0) for answer in typed}
+    return Existing(frozenset(read), read, {}, group_exists=bool(read))
 
 
 def plan_of(queries: Mapping[str, object], state: Existing) -> Plan:
     """Return the plan for a document's queries."""
-    return plan_changes(*desired_state(queries, SETTINGS), state, GROUP)
+    return plan_changes(*desired_state(queries, SETTINGS), state)
 
 
 def lines(plan: Plan) -> list[str]:
     """Return what the log would say of a plan."""
-    return [change.line for change in (*plan.writes, *plan.deletes)]
+    return [change.line for change in plan.changes]
 
 
 def live_with(**fields: Any) -> dict[str, Any]:
@@ -69,3 +74,18 @@ def live_with(**fields: Any) -> dict[str, Any]:
         if value is None:
             del place[key.removeprefix("T_")]
     return response
+
+
+def request_of(change: Change, now: float = 0.0) -> dict[str, Any]:
+    """Return what a create or an update would send, without the group."""
+    assert change.wanted
+    if not change.live:
+        return create_request(change.wanted)
+    wanted = completed(change.wanted, change.live.owned)
+    return update_request(change.live, wanted, members("UpdateSchedule"), now)
+
+
+def members(operation: str) -> Collection[str]:
+    """Return the members that an operation's request has in botocore's model."""
+    names: Collection[str] = service_model().operation_model(operation).input_shape.members
+    return names

@@ -1,0 +1,289 @@
+"""The one retry rule under outages by time and by number, and threads that a run has given up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from athena_schedule_manager import _calls, index
+from athena_schedule_manager.schedule_manager import CannotReconcileError
+from tests.world import CRON, GROUP, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, bystander, messages
+from tests.world.faults import LOST, SERVER_ERROR, SILENT, THROTTLED, Fault, error_response
+from tests.world.model_server import model_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+    from tests.world import World
+
+MANY = 600
+UNAVAILABLE = ("ServiceUnavailableException", 503)
+KINDS = [SERVER_ERROR, UNAVAILABLE, THROTTLED, LOST, SILENT]
+
+
+def many(world: World, cron: str, count: int = MANY) -> dict[str, dict[str, str]]:
+    """Make so many schedules, and return the queries for them."""
+    assert world.faults.scheduler
+    world.create("pn-0", ScheduleExpression=cron)
+    group = world.faults.scheduler.groups[GROUP]
+    target = group["pn-0"]["Target"]
+    for number in range(count):
+        name = f"pn-{number}"
+        own = {"Input": f'{{"query_id": "{number}"}}'}
+        group[name] = group["pn-0"] | {
+            "Name": name,
+            "Arn": f"{group['pn-0']['Arn']}-{number:04}",
+            "Target": target | own,
+        }
+    return {str(number): {"schedule": CRON} for number in range(count)}
+
+
+@pytest.mark.parametrize("error", KINDS, ids=str)
+@pytest.mark.parametrize(
+    ("operation", "seconds"),
+    [
+        ("GetSchedule", 2),
+        ("GetSchedule", 20),
+        ("UpdateSchedule", 5),
+        ("CreateSchedule", 5),
+        ("DeleteSchedule", 20),
+        ("ListSchedules", 8),
+    ],
+)
+def test_an_outage_costs_no_query(
+    strict_world: World,
+    caplog: pytest.LogCaptureFixture,
+    operation: str,
+    seconds: float,
+    error: Any,
+) -> None:
+    """Of six hundred: what the SDK shares between calls is not used, so it cannot run out."""
+    queries = many(strict_world, OTHER_CRON, 100 if seconds > 5 else MANY)
+    if operation == "CreateSchedule":
+        assert strict_world.faults.scheduler
+        strict_world.faults.scheduler.groups[GROUP].clear()
+    if operation == "DeleteSchedule":
+        queries = {}
+    strict_world.faults.put(operation, Fault(error, seconds=seconds))
+    results = strict_world.run(queries)
+    assert results["failed"] == 0
+    assert sum(results.values()) >= 100
+    assert messages(caplog, logging.ERROR) == []
+    assert strict_world.run() == NOTHING_DONE
+
+
+def test_an_outage_leaves_nothing_to_the_next_runs(strict_world: World) -> None:
+    """The SDK's retry quota lives with the client, and three runs failed after one outage."""
+    queries = many(strict_world, OTHER_CRON, 15)
+    rule = strict_world.faults.put("GetSchedule", Fault(SERVER_ERROR))
+    assert strict_world.run(queries)["failed"] == 15
+    strict_world.faults.remove(rule)
+    for updated in (15, 0, 0):
+        strict_world.faults.put("ListSchedules", Fault(UNAVAILABLE, times=1))
+        assert strict_world.run() == NOTHING_DONE | {"updated": updated}
+        assert strict_world.faults.calls.count("ListSchedules") == 2
+
+
+def test_a_quota_is_waited_for() -> None:
+    """300 reads at 30 a second: no call fails, however many are throttled.
+
+    Below some 35 calls a second the SDK's own retry quota would be used up.
+    """
+    queries = {f"q{number}": {"schedule": CRON} for number in range(300)}
+    with model_server() as remote:
+        bystander.run(remote.url, queries)
+        remote.control(quota=30, groups=remote.groups())
+        assert bystander.run(remote.url, queries) == NOTHING_DONE
+        assert remote.calls() > 400
+
+
+@pytest.mark.parametrize("error", KINDS, ids=str)
+def test_a_lasting_outage_ends_the_run_within_a_minute(
+    strict_world: World, caplog: pytest.LogCaptureFixture, error: Any
+) -> None:
+    """Each schedule is counted, has its line and is left alone; hanging calls take 5 s each."""
+    queries = many(strict_world, OTHER_CRON)
+    before = strict_world.live()
+
+    def take_time(operation: str, _: AWSPreparedRequest) -> None:
+        if error is SILENT and operation == "GetSchedule":
+            strict_world.time.sleep(5)
+
+    strict_world.faults.put("GetSchedule", Fault(error))
+    strict_world.faults.rule(take_time)
+    left = strict_world.time.until(240)
+    assert strict_world.run(queries, left=left) == NOTHING_DONE | {"failed": MANY}
+    assert left() > 180
+    assert len(messages(caplog, logging.ERROR)) == MANY
+    strict_world.faults.rules.clear()
+    assert strict_world.live() == before
+
+
+def test_an_outage_of_one_operation_does_not_stop_another(strict_world: World) -> None:
+    """Reads fail for good; what is to be created and deleted is all the same."""
+    queries = many(strict_world, OTHER_CRON, 20)
+    strict_world.create("pn-obsolete")
+    strict_world.faults.put("GetSchedule", Fault(SERVER_ERROR))
+    results = strict_world.run(queries | {"new": {"schedule": CRON}})
+    assert results == {"created": 1, "updated": 0, "deleted": 1, "failed": 20}
+
+
+def test_one_poisoned_schedule_costs_half_a_minute(strict_world: World) -> None:
+    """And no other schedule anything."""
+    queries = many(strict_world, OTHER_CRON, 50)
+    strict_world.faults.put("UpdateSchedule", Fault(SERVER_ERROR), "pn-7")
+    left = strict_world.time.until(240)
+    assert strict_world.run(queries, left=left) == NOTHING_DONE | {"updated": 49, "failed": 1}
+    assert 205 < left() < 220
+
+
+def test_pauses_double_from_a_tenth_of_a_second_to_five_with_full_jitter(
+    strict_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The jitter is any part of the pause."""
+    bounds: list[tuple[float, float]] = []
+
+    def longest(low: float, high: float) -> float:
+        bounds.append((low, high))
+        return high
+
+    monkeypatch.setattr("athena_schedule_manager._calls.random.uniform", longest)
+    strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
+    strict_world.faults.put("GetSchedule", Fault(SERVER_ERROR))
+    assert strict_world.run(QUERIES)["failed"] == 1
+    made = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0]
+    assert [round(pause, 6) for pause in strict_world.pauses] == made[: len(strict_world.pauses)]
+    assert 25 < sum(strict_world.pauses) <= 30
+    assert {low for low, _ in bounds} == {0.0}
+
+
+def test_no_pause_goes_beyond_the_clock(
+    strict_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A call that could not start after its pause does not wait for it."""
+    strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
+    strict_world.faults.put("UpdateSchedule", Fault(THROTTLED))
+    left = strict_world.time.until(15)
+    assert strict_world.run(QUERIES, left=left) == NOTHING_DONE | {"failed": 1}
+    assert left() >= 5
+    assert messages(caplog, logging.ERROR) == []
+
+
+# --- Threads that a run has given up
+
+
+class Hanging:
+    """Calls of an operation that hang until they are let go, and then are throttled."""
+
+    def __init__(self, world: World, operation: str) -> None:
+        """Hang every call of the operation."""
+        self.world = world
+        self.over = threading.Event()
+        world.faults.hook(operation, self._hang)
+
+    def _hang(self) -> AWSResponse:
+        self.over.wait(10)
+        return error_response(*THROTTLED)
+
+    def let_go(self) -> None:
+        """End the fault, and wait for all threads that the run left behind."""
+        self.world.faults.rules.clear()
+        self.over.set()
+        deadline = time.monotonic() + 10
+        for thread in threading.enumerate():
+            if thread.daemon and thread.name.startswith("Thread-") and "work" in thread.name:
+                thread.join(max(deadline - time.monotonic(), 0))
+                assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("operation", ["UpdateSchedule", "DeleteSchedule", "CreateSchedule"])
+@pytest.mark.parametrize("clock", ["ends", "stands still"])
+def test_threads_of_an_ended_run_never_write_later(
+    strict_world: World, monkeypatch: pytest.MonkeyPatch, operation: str, clock: str
+) -> None:
+    """Each attempt asks the clock of its own invocation, which ends with it.
+
+    Also where the invocation's own clock stands still, as without a Lambda context.
+    """
+    monkeypatch.setattr(_calls, "STOP_WAITING", 59.8)
+    queries = many(strict_world, OTHER_CRON, 16)
+    if operation == "DeleteSchedule":
+        queries = {}
+    if operation == "CreateSchedule":
+        assert strict_world.faults.scheduler
+        strict_world.faults.scheduler.groups[GROUP].clear()
+    hanging = Hanging(strict_world, operation)
+    end = time.monotonic() + 60
+    real = (lambda: end - time.monotonic()) if clock == "ends" else (lambda: 60.0)
+    results = strict_world.run(queries, left=real)
+    assert results == NOTHING_DONE | {"failed": 16}
+    before = strict_world.live()
+    calls = len(strict_world.faults.calls)
+    hanging.let_go()
+    assert strict_world.live() == before
+    assert len(strict_world.faults.calls) == calls
+
+
+def test_a_pause_after_an_ended_run_stays(
+    strict_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixteen updates are throttled until the clock ends, and the operator pauses all sixteen."""
+    monkeypatch.setattr(_calls, "STOP_WAITING", 59.8)
+    queries = many(strict_world, OTHER_CRON, 16)
+    hanging = Hanging(strict_world, "UpdateSchedule")
+    end = time.monotonic() + 60
+    strict_world.run(queries, left=lambda: end - time.monotonic())
+    assert strict_world.faults.scheduler
+    group = strict_world.faults.scheduler.groups[GROUP]
+    for name in group:
+        group[name] = group[name] | {"State": "DISABLED"}
+    hanging.let_go()
+    assert {schedule["State"] for schedule in group.values()} == {"DISABLED"}
+    strict_world.time.ahead += 60
+    assert strict_world.run() == NOTHING_DONE | {"updated": 16}
+    assert {schedule["State"] for schedule in group.values()} == {"DISABLED"}
+
+
+def test_the_clock_of_an_invocation_ends_with_it(
+    strict_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it ends: with counters, with an error, or as a dry run."""
+    clocks: list[_calls.Clock] = []
+    make: Callable[..., _calls.Clock] = strict_world.time.clock
+
+    def made(*arguments: Any) -> _calls.Clock:
+        clocks.append(make(*arguments))
+        return clocks[-1]
+
+    monkeypatch.setattr(index, "Clock", made)
+    strict_world.run(QUERIES)
+    strict_world.run(event={"dry_run": True})
+    strict_world.run(event={"dry_run": 5})
+    strict_world.git_host.publish([])
+    with pytest.raises(CannotReconcileError):
+        strict_world.run()
+    assert [clock.has_time() for clock in clocks] == [False] * 4
+
+
+# --- Little time and many schedules
+
+
+def test_without_time_thousands_of_changes_are_only_counted(
+    strict_world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is made for what cannot be done any more."""
+    queries = many(strict_world, OTHER_CRON, 2_000)
+    monkeypatch.setattr("athena_schedule_manager.schedule_manager.drift", pytest.fail)
+
+    def left() -> float:
+        return 60.0 if len(strict_world.faults.calls) < 2_020 else 4.9
+
+    assert strict_world.run(queries, left=left) == NOTHING_DONE | {"failed": 2_000}
+    assert strict_world.faults.calls.count("UpdateSchedule") == 0
+    assert messages(caplog, logging.WARNING)[-1].startswith("Out of time before 2000 reads")

@@ -1,0 +1,181 @@
+"""An update is made of what is there now: fresh reads, start dates, dead-letter queues."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.world import (
+    CRON,
+    GROUP,
+    NAME,
+    NOTHING_DONE,
+    OTHER_CRON,
+    QUERIES,
+    error_response,
+    messages,
+)
+from tests.world.faults import SERVER_ERROR, THROTTLED, Fault
+from tests.world.plans import LIVE, existing, live_with, plan_of, request_of
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+
+    from tests.world import World
+
+MONTH = 30 * 86_400
+NOW = 1_800_000_000.0
+QUEUE = "arn:aws:sqs:eu-south-1:123456789012:dead"
+
+
+def set_by_hand(world: World, name: str = NAME, **fields: Any) -> None:
+    """Change a live schedule as an operator would, behind the manager's back."""
+    assert world.faults.scheduler
+    group = world.faults.scheduler.groups[GROUP]
+    group[name] = group[name] | fields
+
+
+@pytest.mark.parametrize(("seconds", "reads"), [(4.0, 1), (6.0, 2)])
+def test_what_was_read_more_than_five_seconds_before_its_update_is_read_again(
+    strict_world: World, seconds: float, reads: int
+) -> None:
+    """One call more in that case only; a pause that came meanwhile is kept."""
+    strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
+
+    def fail_slowly() -> AWSResponse:
+        strict_world.time.ahead += seconds
+        set_by_hand(strict_world, State="DISABLED")
+        return error_response(*SERVER_ERROR)
+
+    strict_world.faults.hook("UpdateSchedule", fail_slowly, times=1)
+    assert strict_world.run(QUERIES)["updated"] == 1
+    assert strict_world.faults.calls.count("GetSchedule") == reads
+    live = strict_world.live()[f"{GROUP}/{NAME}"]
+    assert live["ScheduleExpression"] == CRON
+    assert live["State"] == ("DISABLED" if reads > 1 else "ENABLED")
+
+
+def test_what_comes_from_memory_is_read_again_before_its_update(strict_world: World) -> None:
+    """Its State may have been changed since without a trace in what is remembered."""
+    strict_world.create(NAME)
+    strict_world.time.ahead = 120
+    strict_world.run(QUERIES)
+    strict_world.run()
+    assert strict_world.faults.calls == ["ListSchedules"]
+    set_by_hand(strict_world, State="DISABLED", Target=LIVE["Target"])
+    assert strict_world.run({"daily-report": {"schedule": OTHER_CRON}})["updated"] == 1
+    assert strict_world.faults.calls == ["ListSchedules", "GetSchedule", "UpdateSchedule"]
+    live = strict_world.live()[f"{GROUP}/{NAME}"]
+    assert (live["State"], live["Target"]["DeadLetterConfig"]) == ("DISABLED", {"Arn": QUEUE})
+
+
+def test_a_difference_that_has_gone_meanwhile_is_one_warning(
+    strict_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody else has made the update: it is in no counter, and nothing is written."""
+    strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
+    strict_world.time.ahead = 120
+    strict_world.run({"daily-report": {"schedule": OTHER_CRON}})
+    set_by_hand(strict_world, ScheduleExpression=CRON)
+    assert strict_world.run(QUERIES) == NOTHING_DONE
+    assert "UpdateSchedule" not in strict_world.faults.calls
+    assert messages(caplog, logging.WARNING) == [
+        f"Schedule {NAME} no longer differs: somebody changed it meanwhile"
+    ]
+    assert messages(caplog, logging.ERROR) == []
+
+
+def test_an_update_whose_answer_was_lost_for_long_is_still_counted(
+    strict_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When it is read again nothing differs any more, and that was our own doing."""
+    strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
+    strict_world.faults.put("UpdateSchedule", Fault(THROTTLED, seconds=12, served=True))
+    assert strict_world.run(QUERIES) == NOTHING_DONE | {"updated": 1}
+    assert messages(caplog, logging.WARNING) == []
+
+
+def test_a_member_that_the_sdk_does_not_take_is_left_out(strict_world: World) -> None:
+    """A newer SDK may know more of the answer than of the request."""
+    strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
+    strict_world.faults.events.register(
+        "after-call.scheduler.GetSchedule", lambda parsed, **_: parsed.update(FromANewerSdk=1)
+    )
+    assert strict_world.run(QUERIES) == NOTHING_DONE | {"updated": 1}
+
+
+# --- Start dates
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"schedule": OTHER_CRON}, {"schedule": CRON, "enabled": False}, {"schedule": "rate(7 days)"}],
+    ids=repr,
+)
+@pytest.mark.parametrize("live", [CRON, "rate(1 days)", "at(2030-01-01T00:00:00)"])
+def test_a_schedule_that_began_a_month_ago_is_updated_once(
+    strict_world: World, change: dict[str, Any], live: str
+) -> None:
+    """The service refuses a StartDate in the past on every update."""
+    strict_world.create(NAME, ScheduleExpression=live)
+    set_by_hand(strict_world, StartDate=strict_world.time.now() - MONTH)
+    assert strict_world.run({"daily-report": change}) == NOTHING_DONE | {"updated": 1}
+    assert strict_world.run() == NOTHING_DONE
+
+
+@pytest.mark.parametrize(
+    ("expression", "start", "sent"),
+    [
+        (OTHER_CRON, NOW - 1, None),
+        (OTHER_CRON, NOW + 1, NOW + 1),
+        ("at(2030-01-01T00:00:00)", NOW - MONTH, None),
+        ("rate(7 days)", NOW + 9, NOW + 9),
+        ("rate(7 days)", NOW - 7 * 86_400 - 100, NOW + 7 * 86_400 - 100),
+        ("rate(7 days)", NOW - 14 * 86_400, NOW),
+        ("rate(1 day)", NOW - 1, NOW + 86_399),
+        ("RATE(090 Minutes)", NOW - 91 * 60, NOW + 89 * 60),
+        ("rate(2 hours)", NOW - MONTH - 60, NOW + 7_140),
+    ],
+)
+def test_a_past_start_date_is_left_out_or_moved_on_by_whole_periods(
+    expression: str, start: float, sent: float | None
+) -> None:
+    """So that the rhythm of a rate stays."""
+    date = datetime.fromtimestamp(start, UTC)
+    query = {"schedule": expression, "description": "Daily"}
+    [update] = plan_of({"daily-report": query}, existing(live_with(StartDate=date))).updates
+    found = request_of(update, NOW).get("StartDate")
+    assert found == (datetime.fromtimestamp(sent, UTC) if sent else None)
+
+
+# --- Dead-letter queues
+
+
+def test_a_schedule_without_a_dead_letter_queue_gets_the_one_that_is_set(
+    strict_world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an update with its own word; one that somebody attached stays."""
+    own = {"DeadLetterConfig": {"Arn": QUEUE + "-own"}}
+    strict_world.create(NAME)
+    strict_world.create("pn-own", Target=own)
+    queries = QUERIES | {"own": {"schedule": CRON}, "new": {"schedule": CRON}}
+    monkeypatch.setenv("DEAD_LETTER_QUEUE_ARN", QUEUE)
+    assert strict_world.run(queries) == NOTHING_DONE | {"created": 1, "updated": 1}
+    assert f"UPDATE: {NAME} (dead letters: none → {QUEUE})" in caplog.messages
+    assert strict_world.run() == NOTHING_DONE
+    live = strict_world.live().values()
+    queues = {s["Name"]: s["Target"]["DeadLetterConfig"]["Arn"] for s in live}
+    assert queues == {NAME: QUEUE, "pn-new": QUEUE, "pn-own": QUEUE + "-own"}
+    monkeypatch.delenv("DEAD_LETTER_QUEUE_ARN")
+    assert strict_world.run() == NOTHING_DONE
+
+
+def test_an_empty_dead_letter_configuration_is_none(strict_world: World) -> None:
+    """The service's model does not require the ARN in it."""
+    strict_world.create(NAME)
+    target = {**strict_world.live()[f"{GROUP}/{NAME}"]["Target"], "DeadLetterConfig": {}}
+    set_by_hand(strict_world, Target=target)
+    assert strict_world.run(QUERIES) == NOTHING_DONE
