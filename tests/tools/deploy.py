@@ -171,11 +171,12 @@ def call_sam(*words: str) -> None:
         raise StopError(f"sam {words[0]} failed, see above")
 
 
-def tell_about_alarms(stack: Stack, given: dict[str, str]) -> None:
+def tell_about_alarms(stack: Stack, before: dict[str, str]) -> None:
     """Say whom the alarms notify, if that is nobody, or nobody yet."""
-    if given.get("AlarmEmail"):
+    email = stack.parameters.get("AlarmEmail")
+    if email and email != before.get("AlarmEmail"):
         say("AWS has sent a mail to AlarmEmail: alarms notify that address once it is confirmed")
-    elif not stack.parameters.get("AlarmEmail") and not stack.parameters.get("AlarmTopicArn"):
+    elif not email and not stack.parameters.get("AlarmTopicArn"):
         say(
             "Alarms notify nobody: make deploy PARAMETERS=AlarmEmail=<your address>,"
             " or AlarmTopicArn=<an SNS topic>"
@@ -214,7 +215,7 @@ def main() -> None:
     deployed = find_stack(name)
     if deployed is None:
         raise StopError(f"{name} is not there: see what sam deploy printed")
-    tell_about_alarms(deployed, given)
+    tell_about_alarms(deployed, existing.parameters if existing else {})
     finish(deployed, is_update=existing is not None)
 
 
