@@ -101,6 +101,14 @@ def test_a_wrong_value_is_refused_before_anything_is_made(
     assert not stack.called("sam")
 
 
+def test_parameters_may_stand_on_several_lines(stack: Stack) -> None:
+    """As the README writes them, between single quotes."""
+    words = stack.first_parameters.replace(" ", "\n     ") + "\n     MaxDeletions=0"
+    assert stack.make("deploy", words).returncode == 0
+    assert stack.url() == stack.first
+    assert stack.read()["parameters"]["MaxDeletions"] == "0"
+
+
 def test_a_first_deployment_without_a_terminal_needs_its_two_values(stack: Stack) -> None:
     """It fails with a sentence that names them, and does not wait for an answer."""
     given = f"PARAMETERS=QueryExecutorArn={EXECUTOR_ARN}"
