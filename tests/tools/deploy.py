@@ -80,9 +80,12 @@ def read_parameters(text: str, declared: dict[str, Parameter]) -> dict[str, str]
 
 
 def override(name: str, value: str) -> str:
-    """Write a parameter as SAM's parser takes it: quoted, since `Name=` alone is refused there."""
+    """Write a parameter as SAM's parser takes it: quoted, since it refuses `Name=` alone.
+
+    In the long form, since that parser looks for the long form inside the value of a short one.
+    """
     escaped = value.replace('"', '\\"')
-    return f'{name}="{escaped}"'
+    return f'ParameterKey={name},ParameterValue="{escaped}"'
 
 
 def refuse_saved_url() -> None:
@@ -103,7 +106,7 @@ def live_stack(name: str) -> Stack | None:
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
         return None
     if stack.status == "ROLLBACK_COMPLETE":
-        say(f"Deleting {name}, which an earlier deployment that failed left without resources")
+        say(f"Deleting {name}, which a failed deployment has left behind without resources")
         delete_stack(name)
         return None
     if stack.status == "DELETE_IN_PROGRESS":
@@ -122,13 +125,12 @@ def live_stack(name: str) -> Stack | None:
 
 def keep_group(stack: Stack, given: dict[str, str]) -> None:
     """Refuse a change that deletes the stack's schedule group. Raises StopError."""
-    made = stack.parameters | {"ExistingScheduleGroupName": ""} == stack.parameters
+    if stack.parameters.get("ExistingScheduleGroupName"):
+        return
     changed = stack.parameters | given
-    kept = all(
-        changed[key] == stack.parameters[key]
-        for key in ("ProjectName", "ExistingScheduleGroupName")
-    )
-    if made and not kept and os.environ.get("CONFIRM") != "yes":
+    keys = ("ProjectName", "ExistingScheduleGroupName")
+    kept = all(changed.get(key) == stack.parameters.get(key) for key in keys)
+    if not kept and os.environ.get("CONFIRM") != "yes":
         raise StopError(
             f"This deletes the schedule group {stack.outputs.get('ScheduleGroupName')} with all its"
             " schedules, their pauses, queues and retry policies; the next run makes new schedules"
@@ -148,7 +150,7 @@ def complete(given: dict[str, str], declared: dict[str, Parameter], name: str) -
             " AWS_REGION or STACK="
         )
     if missing:
-        say(f"This Region has no stack {name} yet. To make it, two values are needed:")
+        say(f"This Region has no stack {name} yet. To make it, please enter:")
     for key in missing:
         given[key] = ask(key, declared[key])
 
@@ -186,12 +188,12 @@ def tell_about_alarms(stack: Stack, before: dict[str, str]) -> None:
 def finish(stack: Stack, *, is_update: bool) -> None:
     """Run once after an update, so that schedules have the new executor and role at once."""
     if stack.parameters.get("TriggerState") == "DISABLED":
-        say("The trigger is paused: nothing runs until make resume, save make invoke")
+        say("The trigger is paused: until make resume, only make invoke runs the function")
     elif is_update:
         say("Deployed. Running once:")
         invoke(stack.output("FunctionName"), "{}")
     else:
-        say("The first run comes with the trigger, or now with make invoke")
+        say("The trigger makes the first run within minutes; make invoke makes it now")
 
 
 def main() -> None:
@@ -214,7 +216,7 @@ def main() -> None:
     call_sam("deploy", *words)
     deployed = find_stack(name)
     if deployed is None:
-        raise StopError(f"{name} is not there: see what sam deploy printed")
+        raise StopError(f"{name} does not exist: see what sam deploy printed")
     tell_about_alarms(deployed, existing.parameters if existing else {})
     finish(deployed, is_update=existing is not None)
 

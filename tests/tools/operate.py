@@ -39,7 +39,7 @@ def set_trigger(state: str) -> None:
 def pause() -> None:
     """Turn the trigger off."""
     set_trigger("DISABLED")
-    say("The trigger is paused. Schedules go on firing; Heartbeat goes into alarm, as a reminder")
+    say("The trigger is paused. Schedules keep firing. Heartbeat goes into alarm, as a reminder")
 
 
 def resume() -> None:
@@ -49,14 +49,14 @@ def resume() -> None:
 
 
 def what_goes(stack: Stack) -> list[str]:
-    """Say what goes with the stack, and what stays without it."""
+    """Say what is deleted with the stack, and what stays without it."""
     group = stack.output("ScheduleGroupName")
     listed = aws("scheduler", "list-schedules", "--group-name", group)["Schedules"]
     lines = [f"- the function {stack.output('FunctionName')}, its trigger, log, alarms and roles"]
     if stack.parameters.get("ExistingScheduleGroupName"):
         lines.append(
-            f"- the execution role, without which the schedules in {group} fire in vain: the group"
-            f" and its {len(listed)} schedules stay, so delete them or give them another role"
+            f"- the execution role. The group {group} and its {len(listed)} schedules stay, but"
+            " without that role they fail: delete them, or give them another role"
         )
     else:
         lines.append(
@@ -73,7 +73,7 @@ def delete() -> None:
     stack = the_stack()
     if stack.is_protected:
         raise StopError(f"{stack.name} has termination protection: turn that off first")
-    say("\n".join([f"With the stack {stack.name} go:", *what_goes(stack)]))
+    say("\n".join([f"Deleting the stack {stack.name} deletes:", *what_goes(stack)]))
     if os.environ.get("CONFIRM") != "yes":
         raise StopError("Nothing has been deleted. To delete: make delete CONFIRM=yes")
     aws("events", "disable-rule", "--name", stack.output("TriggerRuleName"))
@@ -99,7 +99,7 @@ def read_queue(url: str) -> list[dict[str, Any]]:
 
 
 def dead_letter(message: dict[str, Any], prefix: str) -> dict[str, str] | None:
-    """Return when, which query and why, or None for a message that is none of the Scheduler."""
+    """Return when, which query and why, or None for a message that is not the Scheduler's."""
     attributes = message.get("MessageAttributes", {})
     told = {name: value.get("StringValue", "") for name, value in attributes.items()}
     if "SCHEDULE_ARN" not in told:

@@ -25,7 +25,9 @@ OUTPUTS = {
     "TriggerRuleName": "the-rule",
     "DeadLetterQueueArn": "arn:aws:sqs:eu-south-1:123456789012:dropped",
 }
-OVERRIDE = re.compile(r'([A-Za-z0-9]+)=("(?:\\.|[^"\\]+)*"|(?:\\.|[^ "\\]+)+)')
+OVERRIDE = re.compile(
+    r'ParameterKey=([A-Za-z0-9]+),ParameterValue=("(?:\\.|[^"\\]+)*"|(?:\\.|[^ "\\]+)+)'
+)
 CHANGE = re.compile(r'ParameterKey=(\w+),ParameterValue="?([^"\n]*)"?')
 
 
