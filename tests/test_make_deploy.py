@@ -204,6 +204,16 @@ def test_an_update_runs_once_unless_the_trigger_is_paused(
     assert ("The trigger is paused" in done.stdout) == (not runs)
 
 
+def test_a_new_executor_while_the_trigger_is_paused_is_warned_of(stack: Stack) -> None:
+    """Nothing moves the schedules to it until somebody runs the function."""
+    stack.deploy()
+    sentence = "denied until the next run"
+    words = "PARAMETERS=TriggerState=DISABLED"
+    assert sentence not in stack.make("deploy", words).stdout
+    done = stack.make("deploy", f"PARAMETERS=QueryExecutorArn={EXECUTOR_ARN}:live")
+    assert (done.returncode, sentence in done.stdout) == (0, True)
+
+
 def test_an_update_whose_run_fails_says_so(stack: Stack) -> None:
     """The stack is deployed all the same."""
     stack.deploy()

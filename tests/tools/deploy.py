@@ -185,11 +185,13 @@ def tell_about_alarms(stack: Stack, before: dict[str, str]) -> None:
         )
 
 
-def finish(stack: Stack, *, is_update: bool) -> None:
+def finish(stack: Stack, before: dict[str, str]) -> None:
     """Run once after an update, so that schedules have the new executor and role at once."""
     if stack.parameters.get("TriggerState") == "DISABLED":
         say("The trigger is paused: until make resume, only make invoke runs the function")
-    elif is_update:
+        if before and before.get("QueryExecutorArn") != stack.parameters.get("QueryExecutorArn"):
+            say("Schedules still have the former executor, and are denied until the next run")
+    elif before:
         say("Deployed. Running once:")
         invoke(stack.output("FunctionName"), "{}")
     else:
@@ -217,8 +219,9 @@ def main() -> None:
     deployed = find_stack(name)
     if deployed is None:
         raise StopError(f"{name} does not exist: see what sam deploy printed")
-    tell_about_alarms(deployed, existing.parameters if existing else {})
-    finish(deployed, is_update=existing is not None)
+    before = existing.parameters if existing else {}
+    tell_about_alarms(deployed, before)
+    finish(deployed, before)
 
 
 if __name__ == "__main__":
