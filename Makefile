@@ -10,15 +10,21 @@ SECONDS ?= 600
 
 STACK ?= pn-athena-schedule-manager
 PARAMETERS ?=
+CONFIRM ?=
+DRAIN_SECONDS := 240
 EVENT ?= tests/events/scheduled.json
 SHA ?=
 PAYLOAD ?= {}
-export SHA PAYLOAD
 AWS ?= aws
 SAM ?= sam
+# Values reach the recipes in the environment as they were typed: neither make nor a shell expands a $ in them.
+override SHA := $(value SHA)
+override PAYLOAD := $(value PAYLOAD)
+override PARAMETERS := $(value PARAMETERS)
+export SHA PAYLOAD PARAMETERS STACK CONFIRM DRAIN_SECONDS AWS SAM
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format check bench soak build validate deploy publish invoke invoke-local logs clean
+.PHONY: help run test lint format check bench soak build validate deploy publish invoke invoke-local logs dropped pause resume delete clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,20 +71,12 @@ OTHER_PARAMETERS = $(AWS) cloudformation describe-stacks --stack-name "$(STACK)"
 	--query "Stacks[0].Parameters[?ParameterKey!='ConfigGitUrl'].join('', ['ParameterKey=', ParameterKey, ',UsePreviousValue=true'])"
 STACK_OUTPUT = $(AWS) cloudformation describe-stacks --stack-name "$(STACK)" --output text --query
 
-# A later deployment must not bring back the URL that the first one saved in samconfig.toml: the queries added since would be
-# deleted. So it takes the URL from the running stack, and every other parameter keeps its value unless PARAMETERS names it.
-deploy: build ## deploy: guided the first time, then with what the stack has, save PARAMETERS="Key=value ..."
-	@set -e; error=$$(mktemp); if url=$$($(STACK_URL) 2> "$$error"); then \
-		case "$$url" in https://*) ;; *) \
-			echo "$(STACK) has no ConfigGitUrl: it is another stack, or one that was never finished; delete it" >&2; exit 1;; esac; \
-		echo "Updating $(STACK), which keeps ConfigGitUrl $$url"; \
-		$(SAM) deploy --stack-name "$(STACK)" --resolve-s3 --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
-			--parameter-overrides "ConfigGitUrl=$$url" $(PARAMETERS); \
-	elif ! grep -q "does not exist" "$$error"; then cat "$$error" >&2; exit 1; \
-	elif [ -e samconfig.toml ]; then \
-		echo "samconfig.toml is of an earlier deployment, but this Region has no stack $(STACK):" \
-			"set AWS_REGION or STACK=, or remove samconfig.toml to make a new stack" >&2; exit 1; \
-	else $(SAM) deploy --guided --stack-name "$(STACK)" --capabilities CAPABILITY_IAM; fi
+# The targets of the stack that are more than a line, with the standard library alone; see the modules' docstrings.
+DEPLOY = $(PYTHON) -m tests.tools.deploy
+OPERATE = $(PYTHON) -m tests.tools.operate
+
+deploy: ## deploy, or update with what the stack has and PARAMETERS='Key=value ...'
+	@$(DEPLOY)
 
 # Only a SHA that is a part of the path, or the value of a query parameter that names a revision, is replaced: not a token.
 publish: ## schedule what the configuration holds at another commit: make publish SHA=<40 digits>
@@ -95,11 +93,7 @@ publish: ## schedule what the configuration holds at another commit: make publis
 	$(AWS) cloudformation wait stack-update-complete --stack-name "$(STACK)"; echo "published"
 
 invoke: ## invoke the deployed function and print what it logs and returns; PAYLOAD='{"dry_run": true}'
-	@set -e; rm -f output.json; payload=$$(mktemp); printf %s "$$PAYLOAD" > "$$payload"; \
-	function=$$($(STACK_OUTPUT) "Stacks[0].Outputs[?OutputKey=='FunctionName'].OutputValue"); \
-	answer=$$($(AWS) lambda invoke --function-name "$$function" --cli-read-timeout 300 --log-type Tail \
-		--payload "fileb://$$payload" --output text --query "[FunctionError, LogResult]" output.json); \
-	set -- $$answer; printf %s "$$2" | base64 --decode; echo; cat output.json; echo; [ "$$1" = None ]
+	@$(OPERATE) invoke
 
 invoke-local: ## invoke the function in Lambda's container image: needs Docker; EVENT=path of an event file
 	@docker info > /dev/null 2>&1 || { echo "sam local invoke needs Docker, and none is running: see make run" >&2; exit 1; }
@@ -108,6 +102,18 @@ invoke-local: ## invoke the function in Lambda's container image: needs Docker; 
 logs: ## follow the log of the deployed function
 	@set -e; group=$$($(STACK_OUTPUT) "Stacks[0].Outputs[?OutputKey=='LogGroupName'].OutputValue"); \
 	$(AWS) logs tail "$$group" --since 1h --follow
+
+dropped: ## show which invocations schedules gave up, when and why
+	@$(OPERATE) dropped
+
+pause: ## turn the trigger off, until make resume
+	@$(OPERATE) pause
+
+resume: ## turn the trigger on
+	@$(OPERATE) resume
+
+delete: ## delete the stack: says what goes with it, and needs CONFIRM=yes
+	@$(OPERATE) delete
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage

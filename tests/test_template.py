@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
-import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -14,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from athena_schedule_manager import _git, schedule_manager
-from athena_schedule_manager.index import LineFormatter, handler
+from athena_schedule_manager.index import handler
 from athena_schedule_manager.schedule_manager import Settings
 from tests.tools.transformed import TEMPLATE, template, transformed
-from tests.world import NAME, NOTHING_DONE, QUERIES, SHA
+from tests.world import NOTHING_DONE, QUERIES
 from tests.world.actions import scheduler_actions
 from tests.world.runtime import Function, needs_awslambdaric
 
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
 ROOT = TEMPLATE.parent
 LOGICAL_ID = "AthenaScheduleManager"
 EVENTS = sorted((ROOT / "tests" / "events").glob("*.json"))
-GROUP_ARN = "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:"
+SCHEDULER_ARN = "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:"
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +42,7 @@ def function(resources: Any) -> Any:
 
 def statements(resources: Any, role: str) -> dict[str, dict[str, Any]]:
     """Return the statements of a role by their first action."""
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for policy in resources[role]["Properties"]["Policies"]:
         for written in policy["PolicyDocument"]["Statement"]:
             statement = written["Fn::If"][1] if "Fn::If" in written else written
@@ -58,12 +55,12 @@ def statements(resources: Any, role: str) -> dict[str, dict[str, Any]]:
 def arn(resource: Any) -> str:
     """Return the pattern of an ARN that is put together with Sub."""
     pattern, names = resource["Fn::Sub"]
-    condition = {"Fn::If": ["MakesGroup", {"Ref": "ScheduleGroup"}, _EXISTING]}
-    assert names == {"Group": condition}
-    return str(pattern).removeprefix(GROUP_ARN)
+    assert names == {"Group": GROUP}
+    return str(pattern).removeprefix(SCHEDULER_ARN)
 
 
-_EXISTING = {"Ref": "ExistingScheduleGroupName"}
+GROUP = {"Fn::If": ["MakesGroup", {"Ref": "ScheduleGroup"}, {"Ref": "ExistingScheduleGroupName"}]}
+QUEUE = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
 
 
 def test_the_handler_resolves(function: Any) -> None:
@@ -76,7 +73,7 @@ def test_the_function_is_as_documented(function: Any) -> None:
     """Runtime, architecture, memory, the log's format and no reserved concurrency by default."""
     assert function["Runtime"] == "python3.13"
     assert function["Architectures"] == ["arm64"]
-    assert function["MemorySize"] == 256
+    assert function["MemorySize"] == {"Ref": "MemorySize"}
     assert function["LoggingConfig"]["LogFormat"] == "Text"
     assert function["ReservedConcurrentExecutions"]["Fn::If"][0] == "ReservesConcurrency"
     assert template()["Parameters"]["ReservedConcurrency"]["Default"] == ""
@@ -97,8 +94,26 @@ def test_the_trigger_is_a_rule_and_no_schedule(resources: Any) -> None:
     assert not [r for r in resources.values() if r["Type"] == "AWS::Scheduler::Schedule"]
 
 
+def test_the_trigger_can_be_paused_and_found(resources: Any) -> None:
+    """By a parameter that an update keeps; its name is an output."""
+    [(name, rule)] = [(n, r) for n, r in resources.items() if r["Type"] == "AWS::Events::Rule"]
+    assert rule["Properties"]["State"] == {"Ref": "TriggerState"}
+    assert transformed()["Outputs"]["TriggerRuleName"]["Value"] == {"Ref": name}
+
+
+def test_function_and_log_group_can_have_another_name(resources: Any, function: Any) -> None:
+    """Beside an older manager of the same name, or its log, which outlives it."""
+    default = {"Fn::Sub": "${ProjectName}-AthenaScheduleManager"}
+    name = {"Fn::If": ["NamesFunction", {"Ref": "FunctionName"}, default]}
+    assert function["FunctionName"] == name
+    log_group = resources["ManagerLogGroup"]["Properties"]["LogGroupName"]
+    assert log_group == {"Fn::Sub": ["/aws/lambda/${Name}", {"Name": name}]}
+    named = template()["Conditions"]["NamesFunction"]
+    assert named == {"Fn::Not": [{"Fn::Equals": [{"Ref": "FunctionName"}, ""]}]}
+
+
 def test_the_environment_is_the_settings(function: Any) -> None:
-    """The same names, and the same defaults, but for the brake, which the template puts on."""
+    """The same names, and the same defaults, but for the limit on deletions and the queue."""
     variables = function["Environment"]["Variables"]
     defaults = {setting.name.upper(): setting.default for setting in fields(Settings)}
     assert variables.keys() == defaults.keys()
@@ -109,8 +124,28 @@ def test_the_environment_is_the_settings(function: Any) -> None:
     assert parameters["MaxDeletions"]["Default"] == "20"
     assert parameters["ConfigGitTokenSecretArn"]["Default"] == ""
     assert variables["SCHEDULE_ROLE_ARN"] == {"Fn::GetAtt": ["SchedulerExecutionRole", "Arn"]}
-    made = {"Fn::If": ["MakesGroup", {"Ref": "ScheduleGroup"}, _EXISTING]}
-    assert variables["SCHEDULE_GROUP_NAME"] == made
+    assert variables["SCHEDULE_GROUP_NAME"] == GROUP
+
+
+def test_the_manager_is_told_of_the_queue_that_there_is(function: Any) -> None:
+    """The stack's own, an existing one, or none: a blank variable counts as not set."""
+    variable = function["Environment"]["Variables"]["DEAD_LETTER_QUEUE_ARN"]
+    existing = {"Fn::If": ["HasQueue", {"Ref": "DeadLetterQueueArn"}, ""]}
+    assert variable == {"Fn::If": ["MakesQueue", QUEUE, existing]}
+    conditions = template()["Conditions"]
+    assert conditions["MakesQueue"] == {"Fn::Equals": [{"Ref": "DeadLetterQueueArn"}, ""]}
+    none = {"Fn::Equals": [{"Ref": "DeadLetterQueueArn"}, "none"]}
+    assert conditions["HasQueue"] == {"Fn::Not": [none]}
+
+
+def test_the_queue_keeps_what_was_dropped_encrypted_and_as_long_as_can_be(resources: Any) -> None:
+    """14 days; and its name is CloudFormation's, so that a stack can be made again at once."""
+    queue = resources["DeadLetterQueue"]
+    assert queue["Condition"] == "MakesQueue"
+    assert queue["Properties"] == {
+        "MessageRetentionPeriod": 14 * 24 * 3600,
+        "SqsManagedSseEnabled": True,
+    }
 
 
 def test_the_manager_may_call_what_the_code_calls_and_nothing_else(resources: Any) -> None:
@@ -122,7 +157,7 @@ def test_the_manager_may_call_what_the_code_calls_and_nothing_else(resources: An
     secret = granted["secretsmanager:GetSecretValue"]["Resource"]
     assert secret == {"Ref": "ConfigGitTokenSecretArn"}
     assert granted["scheduler:ListSchedules"]["Resource"] == "*"
-    assert arn(granted["scheduler:GetSchedule"]["Resource"]) == "schedule/${Group}/*"
+    assert arn(granted["scheduler:GetSchedule"]["Resource"]) == "schedule/${Group}/${ProjectName}-*"
     assert arn(granted["scheduler:GetScheduleGroup"]["Resource"]) == "schedule-group/${Group}"
     log_group = {"Fn::GetAtt": ["ManagerLogGroup", "Arn"]}
     assert granted["logs:CreateLogStream"]["Resource"] == log_group
@@ -147,99 +182,38 @@ def test_no_other_role_and_no_managed_policy(resources: Any, function: Any) -> N
     assert function["Role"] == {"Fn::GetAtt": ["ManagerRole", "Arn"]}
 
 
+@pytest.mark.parametrize("role", ["ManagerRole", "SchedulerExecutionRole"])
+def test_a_permissions_boundary_bounds_both_roles(resources: Any, role: str) -> None:
+    """Where an account demands one; by default there is none."""
+    boundary = {"Ref": "PermissionsBoundaryArn"}
+    expected = {"Fn::If": ["HasBoundary", boundary, {"Ref": "AWS::NoValue"}]}
+    assert resources[role]["Properties"]["PermissionsBoundary"] == expected
+    assert template()["Parameters"]["PermissionsBoundaryArn"]["Default"] == ""
+
+
 def test_the_execution_role_serves_this_groups_schedules_alone(resources: Any) -> None:
-    """Trusted to the service for the group and the account, and allowed the executor."""
+    """Trusted to the service for the group and the account, and allowed the executor as given."""
     role = resources["SchedulerExecutionRole"]["Properties"]
     [trust] = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
     equals = trust["Condition"]["StringEquals"]
     assert equals["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
     assert arn(equals["aws:SourceArn"]) == "schedule-group/${Group}"
-    [(action, statement)] = statements(resources, "SchedulerExecutionRole").items()
-    assert action == "lambda:InvokeFunction"
-    assert statement["Action"] == [action]
-    executor = [{"Ref": "QueryExecutorArn"}, {"Fn::Sub": "${QueryExecutorArn}:*"}]
-    assert statement["Resource"] == executor
+    granted = statements(resources, "SchedulerExecutionRole")
+    assert granted.keys() == {"lambda:InvokeFunction", "sqs:SendMessage"}
+    assert all(len(statement["Action"]) == 1 for statement in granted.values())
+    assert granted["lambda:InvokeFunction"]["Resource"] == {"Ref": "QueryExecutorArn"}
 
 
-def test_every_parameter_is_used_described_and_constrained() -> None:
-    """Only the two that nobody can guess have no default."""
-    written = template()
-    body = json.dumps({key: written[key] for key in ("Conditions", "Resources", "Outputs")})
-    for name, parameter in written["Parameters"].items():
-        assert f'"{name}"' in body or f"${{{name}}}" in body, name
-        assert {"Description", "ConstraintDescription"} <= parameter.keys()
-        assert {"AllowedPattern", "AllowedValues"} & parameter.keys()
-    required = [name for name, p in written["Parameters"].items() if "Default" not in p]
-    assert required == ["ConfigGitUrl", "QueryExecutorArn"]
-    listed = written["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
-    assert {n for group in listed for n in group["Parameters"]} == written["Parameters"].keys()
-
-
-EXECUTOR = "arn:aws:lambda:eu-south-1:123456789012:function:pn-Executor"
-REPOSITORY_ARN = "arn:aws:secretsmanager:eu-south-1:123456789012:secret:"
-VALUES = [
-    ("ConfigGitUrl", f"https://raw.githubusercontent.com/org/repo/{SHA}/c.json", True),
-    ("ConfigGitUrl", f"https://gitlab.example/api/v4/projects/1/x%2Fc.json/raw?ref={SHA}", True),
-    ("ConfigGitUrl", f"https://bitbucket.example/p/r/raw/c.json?at={SHA}&x=1#y", True),
-    ("ConfigGitUrl", "http://git.example/c.json", False),
-    ("ConfigGitUrl", "https://user:password@git.example/c.json", False),
-    ("ConfigGitUrl", "https://git.example/a b", False),
-    ("ConfigGitUrl", "https://", False),
-    ("ConfigGitUrl", "https://git.example/\n", False),
-    ("QueryExecutorArn", EXECUTOR, True),
-    ("QueryExecutorArn", f"{EXECUTOR}:live", True),
-    ("QueryExecutorArn", f"{EXECUTOR}:$LATEST", True),
-    ("QueryExecutorArn", f"{EXECUTOR}:7", True),
-    ("QueryExecutorArn", EXECUTOR.replace("aws", "aws-us-gov", 1), True),
-    ("QueryExecutorArn", EXECUTOR.replace("aws", "aws-cn", 1), True),
-    ("QueryExecutorArn", "pn-Executor", False),
-    ("QueryExecutorArn", EXECUTOR.replace("123456789012", "12345"), False),
-    ("QueryExecutorArn", EXECUTOR.replace("lambda", "sqs"), False),
-    ("QueryExecutorArn", f"{EXECUTOR}:a:b", False),
-    ("ProjectName", "pn", True),
-    ("ProjectName", "a" * 33, False),
-    ("ProjectName", "-pn", False),
-    ("ProjectName", "p n", False),
-    ("ProjectName", "", False),
-    ("ExistingScheduleGroupName", "", True),
-    ("ExistingScheduleGroupName", "pn-athena_queries.1", True),
-    ("ExistingScheduleGroupName", "a/b", False),
-    ("ReservedConcurrency", "", True),
-    ("ReservedConcurrency", "1", True),
-    ("ReservedConcurrency", "0", False),
-    ("ReservedConcurrency", "-1", False),
-    ("MaxDeletions", "20", True),
-    ("MaxDeletions", "0", True),
-    ("MaxDeletions", "", True),
-    ("MaxDeletions", "-1", False),
-    ("MaxDeletions", "many", False),
-    ("ConfigGitTokenSecretArn", "", True),
-    ("ConfigGitTokenSecretArn", f"{REPOSITORY_ARN}git/token-AbCdEf", True),
-    ("ConfigGitTokenSecretArn", "my-token", False),
-    ("AlarmTopicArn", "", True),
-    ("AlarmTopicArn", "arn:aws:sns:eu-south-1:123456789012:alarms", True),
-    ("AlarmTopicArn", "alarms", False),
-]
-
-
-@pytest.mark.parametrize(("name", "value", "taken"), VALUES)
-def test_the_patterns_of_the_parameters(name: str, value: str, *, taken: bool) -> None:
-    """What is wrong is refused by CloudFormation itself, in the words of the constraint."""
-    pattern = template()["Parameters"][name]["AllowedPattern"]
-    assert bool(re.fullmatch(pattern, value)) == taken
-
-
-def test_a_url_that_the_template_takes_is_one_that_the_manager_takes() -> None:
-    """The two rules do not contradict each other."""
-    for name, value, taken in VALUES:
-        if name == "ConfigGitUrl" and taken:
-            _git.check_url(value, name)
-
-
-def test_names_made_of_the_longest_project_name_fit() -> None:
-    """64 characters for functions, roles and groups."""
-    assert len("x" * 32 + "-AthenaScheduleManager") <= 64
+def test_the_execution_role_may_send_to_the_queue_where_there_is_one(resources: Any) -> None:
+    """EventBridge Scheduler writes dead letters with the schedule's role."""
+    [policy] = resources["SchedulerExecutionRole"]["Properties"]["Policies"]
+    condition, statement, otherwise = policy["PolicyDocument"]["Statement"][1]["Fn::If"]
+    assert (condition, otherwise) == ("HasQueue", {"Ref": "AWS::NoValue"})
+    queue = {"Fn::If": ["MakesQueue", QUEUE, {"Ref": "DeadLetterQueueArn"}]}
+    assert (statement["Action"], statement["Resource"]) == ("sqs:SendMessage", queue)
+    output = transformed()["Outputs"]["DeadLetterQueueArn"]
+    assert (output["Condition"], output["Value"]) == ("HasQueue", queue)
 
 
 def test_a_run_ends_before_the_next_begins(function: Any) -> None:
@@ -250,93 +224,6 @@ def test_a_run_ends_before_the_next_begins(function: Any) -> None:
     assert function["Timeout"] == 240 < min(minutes) * 60
     seconds = {key: value["Seconds"] for key, value in written["Mappings"]["Interval"].items()}
     assert seconds == {str(minute): minute * 60 for minute in minutes}
-
-
-def alarm(resources: Any, name: str) -> Any:
-    """Return the properties of an alarm."""
-    return resources[f"{name}Alarm"]["Properties"]
-
-
-def test_the_alarms_mean_what_they_say(resources: Any, function: Any) -> None:
-    """Metrics, thresholds, and what missing data means."""
-    names = ["FunctionErrors", "ErrorLines", "NearTimeout", "Heartbeat", "TargetErrors"]
-    names.append("DroppedInvocations")
-    metrics = [alarm(resources, name)["MetricName"] for name in names]
-    assert metrics == [
-        "Errors",
-        "ErrorLines",
-        "Duration",
-        "CompletedRuns",
-        "TargetErrorCount",
-        "InvocationDroppedCount",
-    ]
-    near = alarm(resources, "NearTimeout")
-    assert (near["Threshold"], near["Statistic"]) == (function["Timeout"] * 800, "Maximum")
-    heartbeat = alarm(resources, "Heartbeat")
-    assert (heartbeat["EvaluationPeriods"], heartbeat["TreatMissingData"]) == (3, "breaching")
-    assert heartbeat["ComparisonOperator"] == "LessThanThreshold"
-    for name in names:
-        found = alarm(resources, name)
-        topic = {"Fn::If": ["Notifies", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
-        assert found["AlarmActions"] == found["OKActions"] == topic
-        assert found["Threshold"] == 1 or name == "NearTimeout"
-        if name != "Heartbeat":
-            assert found["TreatMissingData"] == "notBreaching"
-            assert found["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
-    for name in ("TargetErrors", "DroppedInvocations"):
-        [dimension] = alarm(resources, name)["Dimensions"]
-        assert dimension["Name"] == "ScheduleGroup"
-        assert dimension["Value"]["Fn::If"][0] == "MakesGroup"
-
-
-def matches(pattern: str, line: str) -> bool:
-    """Match a line by a space-delimited filter pattern, as CloudWatch Logs does."""
-    terms = [term.strip() for term in pattern.strip("[]").split(",")]
-    words = line.split(" ")
-    assert terms.pop() == "..."
-    wanted = [re.findall(r'= "(.*)"', term) for term in terms]
-    pairs = zip(wanted, words, strict=False)
-    return len(words) >= len(terms) and all(not want or want == [word] for want, word in pairs)
-
-
-def filter_pattern(resources: Any, name: str) -> str:
-    """Return the pattern of a metric filter, and check that the alarm watches its metric."""
-    properties = resources[name]["Properties"]
-    [metric] = properties["MetricTransformations"]
-    watching = {"ErrorLines": "ErrorLines", "CompletedRuns": "Heartbeat"}[name]
-    found = alarm(resources, watching)
-    assert (metric["MetricName"], metric["MetricNamespace"]) == (name, found["Namespace"])
-    assert metric["MetricValue"] == "1"
-    return str(properties["FilterPattern"])
-
-
-def test_the_filters_count_real_lines_and_no_others(
-    world: World, caplog: pytest.LogCaptureFixture, resources: Any
-) -> None:
-    """An ERROR line, a completed run; and no INFO line that holds the words."""
-    errors = filter_pattern(resources, "ErrorLines")
-    completed = filter_pattern(resources, "CompletedRuns")
-    text = {"schedule": QUERIES["daily-report"]["schedule"], "description": "Old ERROR"}
-    world.create(NAME, Description="Reconciliation complete: ERROR")
-    world.run({"daily-report": text, "broken": {}})
-    lines = [LineFormatter("id", "").format(record) for record in caplog.records]
-    assert [line.split(" ")[2] for line in lines if matches(errors, line)] == ["ERROR"]
-    assert sum("ERROR" in line for line in lines) == 2
-    assert [line for line in lines if matches(completed, line)] == lines[-1:]
-    assert sum("Reconciliation complete" in line for line in lines) == 2
-
-
-def test_a_failed_run_is_no_completed_one(
-    world: World, caplog: pytest.LogCaptureFixture, resources: Any
-) -> None:
-    """So the heartbeat alarm notices a manager that only fails."""
-    world.git_host.publish([])
-    with pytest.raises(schedule_manager.CannotReconcileError):
-        world.run()
-    completed = filter_pattern(resources, "CompletedRuns")
-    lines = [LineFormatter("id", "").format(record) for record in caplog.records]
-    assert not [line for line in lines if matches(completed, line)]
-    assert caplog.records[-1].levelno == logging.ERROR
 
 
 @pytest.fixture

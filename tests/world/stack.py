@@ -1,51 +1,19 @@
-"""A stack that make deploys and publishes to, with stand-ins for the AWS CLI and the SAM CLI."""
+"""A stack that make deploys and operates, with stand-ins for the AWS CLI and the SAM CLI."""
 
 from __future__ import annotations
 
 import json
+import os
+import pty
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from tests.world.environment import SHA
+from tests.world.environment import EXECUTOR_ARN, SHA
 
 ROOT = Path(__file__).parent.parent.parent
-
-STAND_IN = """#!{python}
-import json, os, pathlib, sys
-state = pathlib.Path({state!r})
-stack = json.loads(state.read_text()) if state.exists() else None
-tool, *words = [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]
-with open({log!r}, "a") as log:
-    log.write(json.dumps([tool, *words]) + "\\n")
-if "invoke" in words:
-    if stack.get("invoke") == "denied":
-        sys.exit("An error occurred (AccessDenied)")
-    payload = words[words.index("--payload") + 1].removeprefix("fileb://")
-    pathlib.Path(words[-1]).write_text(pathlib.Path(payload).read_text())
-    print(stack.get("invoke", "None"), "bG9nIGxpbmU=", sep="\\t")
-if "describe-stacks" in words:
-    print("a warning of the tool's own", file=sys.stderr)
-    if "OutputKey" in words[-1]:
-        sys.exit(print("function-name"))
-    if stack is None:
-        sys.exit("An error occurred (ValidationError): Stack with id x does not exist")
-    if "denied" in stack:
-        sys.exit("An error occurred (AccessDenied)")
-    query = words[words.index("--query") + 1]
-    others = "\\t".join(f"ParameterKey={{k}},UsePreviousValue=true" for k in stack["others"])
-    print(others if "!=" in query else stack["url"])
-if "update-stack" in words:
-    [new] = [w for w in words if w.startswith("ParameterKey=ConfigGitUrl,ParameterValue=")]
-    stack["url"] = new.partition("ParameterValue=")[2].strip('"')
-    state.write_text(json.dumps(stack))
-if tool == "sam" and words[0] == "deploy":
-    if "--guided" in words:
-        stack = {{"url": {first!r}, "others": ["QueryExecutorArn", "ProjectName"]}}
-    else:
-        stack["url"] = words[words.index("--parameter-overrides") + 1].partition("=")[2]
-    state.write_text(json.dumps(stack))
-"""
 
 
 class Stack:
@@ -56,22 +24,61 @@ class Stack:
         self.state, self.calls = place / "state.json", place / "calls.jsonl"
         self.first = f"https://git.example/org/{SHA}/c.json?x=1&y=2"
         for tool in ("aws", "sam"):
-            script = STAND_IN.format(
-                python=sys.executable, state=str(self.state), log=str(self.calls), first=self.first
-            )
-            (place / tool).write_text(script)
+            words = [sys.executable, str(ROOT / "tests/world/stand_in.py"), str(place), tool]
+            (place / tool).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
             (place / tool).chmod(0o700)
-        (place / "Makefile").write_text((ROOT / "Makefile").read_text("utf-8"))
+        for name in ("Makefile", "template.yaml"):
+            (place / name).write_text((ROOT / name).read_text("utf-8"))
+        (place / "tests").symlink_to(ROOT / "tests")
+        (place / "temporary").mkdir()
         self.place = place
 
-    def make(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run make in the folder."""
+    @property
+    def first_parameters(self) -> str:
+        """Return the word for make with what a first deployment needs."""
+        return f"PARAMETERS=ConfigGitUrl={self.first} QueryExecutorArn={EXECUTOR_ARN}"
+
+    def deploy(self) -> None:
+        """Make the stack, as a first deployment does."""
+        done = self.make("deploy", self.first_parameters)
+        assert done.returncode == 0, done.stderr
+
+    def make(self, *words: str, typed: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run make in the folder: with what somebody types at a terminal, or without a terminal."""
         command = ["make", *words, f"AWS={self.place}/aws", f"SAM={self.place}/sam"]
-        return subprocess.run(command, cwd=self.place, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+        controller, terminal = pty.openpty()
+        os.write(controller, (typed or "").encode())
+        done = subprocess.run(  # noqa: S603 - ours
+            command,
+            cwd=self.place,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL if typed is None else terminal,
+            env=os.environ | {"TMPDIR": str(self.place / "temporary")},
+        )
+        os.close(terminal)
+        os.close(controller)
+        return done
 
     def url(self) -> str:
         """Return the URL that the stack has."""
-        return str(json.loads(self.state.read_text())["url"])
+        return str(self.read()["url"])
+
+    def read(self) -> dict[str, Any]:
+        """Return the state of the stack."""
+        state: dict[str, Any] = json.loads(self.state.read_text())
+        return state
+
+    def write(self, **changed: object) -> None:
+        """Change the state of the stack."""
+        self.state.write_text(json.dumps(self.read() | changed))
+
+    def called(self, *wanted: str) -> list[list[str]]:
+        """Return the calls that hold all of these words."""
+        lines = self.calls.read_text().splitlines() if self.calls.exists() else []
+        calls: list[list[str]] = [json.loads(line) for line in lines]
+        return [call for call in calls if set(wanted) <= set(call)]
 
     def last(self) -> list[str]:
         """Return the words of the last call."""

@@ -1,0 +1,154 @@
+"""The stack, through the AWS CLI: what the targets of make that deploy and operate share.
+
+Standard library only, since these targets must not need the environment in .venv.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READ_TIMEOUT = 300  # seconds: longer than the function's own timeout
+
+
+class StopError(Exception):
+    """A target stops here; the message is a sentence for the person who typed it."""
+
+
+class AwsError(StopError):
+    """The AWS CLI failed; the message is what it printed."""
+
+
+def run_target(target: Callable[[], None]) -> None:
+    """Run a target, and exit with a sentence instead of a traceback."""
+    try:
+        target()
+    except StopError as error:
+        sys.exit(str(error))
+    except (KeyboardInterrupt, EOFError):
+        sys.exit("\nStopped.")
+
+
+def say(*words: str) -> None:
+    """Print at once, so that lines stay in order beside those of the tools."""
+    print(*words, flush=True)
+
+
+def tool(name: str) -> list[str]:
+    """Return the words that start the AWS CLI or the SAM CLI."""
+    return shlex.split(os.environ.get(name) or name.lower())
+
+
+def aws(service: str, operation: str, *words: str) -> Any:
+    """Call the AWS CLI and return its answer. Raises AwsError."""
+    command = [*tool("AWS"), "--output", "json", service, operation, *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - what make was told
+    except OSError as error:
+        raise StopError(f"The AWS CLI cannot be started: {error}") from error
+    if done.returncode:
+        raise AwsError(done.stderr.strip())
+    return json.loads(done.stdout or "null")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as CloudFormation describes it."""
+
+    name: str
+    status: str
+    parameters: dict[str, str]
+    outputs: dict[str, str]
+    is_protected: bool
+
+    def output(self, name: str) -> str:
+        """Return an output. Raises StopError where the stack is older than the output."""
+        if name not in self.outputs:
+            raise StopError(f"{self.name} has no output {name}: update it with make deploy")
+        return self.outputs[name]
+
+
+def stack_name() -> str:
+    """Return the name that make was told."""
+    return os.environ["STACK"]
+
+
+def find_stack(name: str) -> Stack | None:
+    """Return the stack, or None if there is none in this Region. Raises AwsError."""
+    try:
+        [found] = aws("cloudformation", "describe-stacks", "--stack-name", name)["Stacks"]
+    except AwsError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    return Stack(
+        name,
+        found["StackStatus"],
+        {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])},
+        {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])},
+        bool(found.get("EnableTerminationProtection")),
+    )
+
+
+def the_stack() -> Stack:
+    """Return the stack that make was told. Raises StopError if there is none."""
+    name = stack_name()
+    stack = find_stack(name)
+    if stack is None:
+        raise StopError(f"This Region has no stack {name}: set AWS_REGION or STACK=")
+    return stack
+
+
+def wait_for(event: str, name: str) -> None:
+    """Wait for the end of an operation on the stack."""
+    aws("cloudformation", "wait", event, "--stack-name", name)
+
+
+def delete_stack(name: str) -> None:
+    """Delete the stack, and wait until it is gone."""
+    aws("cloudformation", "delete-stack", "--stack-name", name)
+    wait_for("stack-delete-complete", name)
+
+
+def change_parameter(stack: Stack, name: str, value: str) -> None:
+    """Change one parameter of the stack, and nothing else."""
+    if name not in stack.parameters:
+        raise StopError(f"{stack.name} has no parameter {name}: update it with make deploy")
+    others = [
+        f"ParameterKey={key},UsePreviousValue=true" for key in stack.parameters if key != name
+    ]
+    words = ["--stack-name", stack.name, "--use-previous-template"]
+    words += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--parameters"]
+    try:
+        changed = f"ParameterKey={name},ParameterValue={value}"
+        aws("cloudformation", "update-stack", *words, changed, *others)
+    except AwsError as error:
+        if "No updates are to be performed" not in str(error):
+            raise
+    else:
+        wait_for("stack-update-complete", stack.name)
+
+
+def invoke(function: str, payload: str) -> None:
+    """Invoke the function and print the end of its log and its answer. Raises StopError."""
+    with tempfile.TemporaryDirectory() as folder:
+        event, answer = Path(folder, "event.json"), Path(folder, "answer.json")
+        event.write_text(payload, "utf-8")
+        words = ["--function-name", function, "--cli-read-timeout", str(READ_TIMEOUT)]
+        words += ["--log-type", "Tail", "--payload", f"fileb://{event}", str(answer)]
+        result = aws("lambda", "invoke", *words)
+        say(base64.b64decode(result.get("LogResult", "")).decode("utf-8", "replace").rstrip("\n"))
+        say(answer.read_text("utf-8"))
+    if result.get("FunctionError"):
+        raise StopError(f"The run failed: {result['FunctionError']}")
