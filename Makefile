@@ -33,7 +33,7 @@ run: $(READY) ## play the whole story on loopback, or run on a file: make run CO
 	@$(BIN)/python -m tests.tools.story $(if $(CONFIG),"$(CONFIG)")
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
 lint: $(READY) ## check format, lint rules, types and the transformed template
 	$(BIN)/python -m ruff format --check .

@@ -63,6 +63,25 @@ def _execution_environment() -> Iterator[None]:
     index.environment = index.ExecutionEnvironment()
 
 
+class Workers:
+    """Brings home what the workers have tried, where the tests run in several processes."""
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand over a worker's numbers."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["tried"] = dict(TRIED)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Add a worker's numbers; one that crashed has none."""
+        TRIED.update(getattr(node, "workeroutput", {}).get("tried", {}))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the hooks of pytest-xdist, which is not needed for a single test."""
+    config.pluginmanager.register(Workers())
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much the fault suite has tried."""
     if TRIED:
