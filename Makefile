@@ -6,25 +6,31 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 CONFIG ?=
+VERBOSE ?=
 SECONDS ?= 600
 
 STACK ?= pn-athena-schedule-manager
 PARAMETERS ?=
 EVENT ?= tests/events/scheduled.json
 SHA ?=
+QUERY ?=
 PAYLOAD ?= {}
-export SHA PAYLOAD
+export PAYLOAD
 AWS ?= aws
 SAM ?= sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format check bench soak build validate deploy publish invoke invoke-local logs clean
+.PHONY: help run test lint format check bench soak build validate deploy publish fire invoke invoke-local logs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(READY) ## play the whole story on loopback, or run on a file: make run CONFIG=path/to/config.json
-	@$(BIN)/python -m tests.tools.story $(if $(CONFIG),"$(CONFIG)")
+# What is typed reaches a tool as it is: neither make nor a shell expands it. VERBOSE=1 shows the mock's log, too.
+unexport CONFIG SHA QUERY
+run: export CONFIG_FILE = $(value CONFIG)
+run: export VERBOSE := $(VERBOSE)
+run: $(READY) ## play the whole story on loopback, or check a file: make run CONFIG=path/to/config.json
+	@$(BIN)/python -m tests.tools $(if $(value CONFIG),check "$$CONFIG_FILE",story)
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest --cov --cov-report=term
@@ -79,19 +85,15 @@ deploy: build ## deploy: guided the first time, then with what the stack has, sa
 			"set AWS_REGION or STACK=, or remove samconfig.toml to make a new stack" >&2; exit 1; \
 	else $(SAM) deploy --guided --stack-name "$(STACK)" --capabilities CAPABILITY_IAM; fi
 
-# Only a SHA that is a part of the path, or the value of a query parameter that names a revision, is replaced: not a token.
-publish: ## schedule what the configuration holds at another commit: make publish SHA=<40 digits>
-	@set -e; sha="$$SHA"; if [ "$${#sha}" != 40 ] || [ "$${sha##*[!0-9a-f]*}" != "$$sha" ]; then \
-		echo "SHA=$$sha is no commit SHA: give all 40 digits, in lower case" >&2; exit 1; fi; \
-	old=$$($(STACK_URL)); \
-	new=$$(printf %s "$$old" | sed -E "s#(/|[?&](ref|at|sha|commit)=)[0-9a-fA-F]{40}([/?&]|$$)#\1$$sha\3#"); \
-	printf 'old: %s\nnew: %s\n' "$$old" "$$new"; \
-	if [ "$${new##*$$sha*}" ]; then echo "ConfigGitUrl holds no commit SHA to replace" >&2; exit 1; fi; \
-	if [ "$$old" = "$$new" ]; then echo "nothing to publish"; exit 0; fi; \
-	$(AWS) cloudformation update-stack --stack-name "$(STACK)" --use-previous-template \
-		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
-		--parameters "ParameterKey=ConfigGitUrl,ParameterValue=\"$$new\"" $$($(OTHER_PARAMETERS)) > /dev/null; \
-	$(AWS) cloudformation wait stack-update-complete --stack-name "$(STACK)"; echo "published"
+publish fire: export STACK := $(STACK)
+publish fire: export AWS := $(AWS)
+publish: export COMMIT = $(value SHA)
+publish: ## schedule what the configuration holds at another commit, after showing it: make publish SHA=<40 digits>
+	@$(PYTHON) -m tests.tools publish
+
+fire: export QUERY_ID = $(value QUERY)
+fire: ## run one query now, as its schedule would: make fire QUERY=daily-report
+	@$(PYTHON) -m tests.tools fire
 
 invoke: ## invoke the deployed function and print what it logs and returns; PAYLOAD='{"dry_run": true}'
 	@set -e; rm -f output.json; payload=$$(mktemp); printf %s "$$PAYLOAD" > "$$payload"; \
@@ -115,5 +117,7 @@ clean: ## remove the environment and all caches
 $(READY): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; set PYTHON=")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@echo "Installing the development tools into $(VENV), once; it takes a minute or two"
+	@rm -f $(VENV)/failed; { $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check -r requirements-dev.txt \
+		|| touch $(VENV)/failed; } | awk '{ printf "."; fflush() } END { print "" }'; [ ! -e $(VENV)/failed ]
 	@touch $@
