@@ -114,7 +114,7 @@ def _advice(desired: Mapping[str, Schedule], prefix: str, now: datetime) -> Iter
             ask = f"; did you mean '{meant}'?" if meant else ""
             yield f"{query} {schedule.timezone!r} is not a time zone that this machine knows{ask}"
         if reason := never(schedule.cron, schedule.timezone, now):
-            yield f"{query} its schedule '{schedule.cron}' {reason}"
+            yield f"{query} its schedule {schedule.cron!r} {reason}"
         if days := numbered_weekdays(schedule.cron):
             yield f"{query} day-of-week {days[0]} means {days[1]}, since 1 is Sunday; write names"
 
@@ -122,7 +122,8 @@ def _advice(desired: Mapping[str, Schedule], prefix: str, now: datetime) -> Iter
 def _row(schedule: Schedule, now: datetime) -> tuple[str, ...]:
     state = schedule.state or "-"
     runs = "(paused)" if state == "DISABLED" else _shown_runs(schedule, now)
-    return schedule.name, schedule.cron, ascii(schedule.timezone)[1:-1], state, runs
+    expression = " ".join(schedule.cron.split())  # on one line
+    return schedule.name, expression, ascii(schedule.timezone)[1:-1], state, runs
 
 
 def _shown_runs(schedule: Schedule, now: datetime) -> str:
