@@ -48,6 +48,10 @@ def test_no_url_is_shown_for_it_may_hold_a_token(cloud: Cloud) -> None:
     published = cloud.make("publish", f"SHA={NEXT}")
     assert "https://" not in published.stdout + published.stderr
     assert SECRET not in published.stdout + published.stderr
+    fetching = "Failed to fetch config from Git: https://git.example/o/r/c.json?***: HTTP 404"
+    cloud.set(answers={"head": {"error": fetching}})
+    refused = cloud.make("publish", f"SHA={'d' * 40}")
+    assert "Failed to fetch config from Git: ConfigGitUrl: HTTP 404\n" in refused.stderr
 
 
 def test_a_later_deployment_does_not_bring_the_old_sha_back(cloud: Cloud) -> None:
