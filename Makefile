@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 CONFIG ?=
+VERBOSE ?=
 SECONDS ?= 600
 
 STACK ?= pn-athena-schedule-manager
@@ -14,23 +15,26 @@ CONFIRM ?=
 DRAIN_SECONDS := 240
 EVENT ?= tests/events/scheduled.json
 SHA ?=
+QUERY ?=
 PAYLOAD ?= {}
 AWS ?= aws
 SAM ?= sam
 # Values reach the recipes in the environment as they were typed: neither make nor a shell expands a $ in them.
+override CONFIG := $(value CONFIG)
 override SHA := $(value SHA)
+override QUERY := $(value QUERY)
 override PAYLOAD := $(value PAYLOAD)
 override PARAMETERS := $(value PARAMETERS)
-export SHA PAYLOAD PARAMETERS STACK CONFIRM DRAIN_SECONDS AWS SAM
+export CONFIG VERBOSE SHA QUERY PAYLOAD PARAMETERS STACK CONFIRM DRAIN_SECONDS AWS SAM
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format check bench soak build validate deploy publish invoke invoke-local logs dropped pause resume delete clean
+.PHONY: help run test lint format check bench soak build validate deploy publish fire invoke invoke-local logs dropped pause resume delete clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(READY) ## play the whole story on loopback, or run on a file: make run CONFIG=path/to/config.json
-	@$(BIN)/python -m tests.tools.story $(if $(CONFIG),"$(CONFIG)")
+run: $(READY) ## play the whole story on loopback, or check a file: make run CONFIG=path/to/config.json (VERBOSE=1: the mock's log)
+	@$(BIN)/python -m tests.tools $(if $(value CONFIG),check "$$CONFIG",story)
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
@@ -64,11 +68,6 @@ validate: $(READY) ## lint the template, as it is written and as SAM transforms 
 	$(SAM) validate --lint
 	$(BIN)/python -m tests.tools.transformed | $(BIN)/cfn-lint
 
-# What the running stack has; a recipe that uses it begins with set -e.
-STACK_URL = $(AWS) cloudformation describe-stacks --stack-name "$(STACK)" --output text \
-	--query "Stacks[0].Parameters[?ParameterKey=='ConfigGitUrl'].ParameterValue"
-OTHER_PARAMETERS = $(AWS) cloudformation describe-stacks --stack-name "$(STACK)" --output text \
-	--query "Stacks[0].Parameters[?ParameterKey!='ConfigGitUrl'].join('', ['ParameterKey=', ParameterKey, ',UsePreviousValue=true'])"
 STACK_OUTPUT = $(AWS) cloudformation describe-stacks --stack-name "$(STACK)" --output text --query
 
 # The targets of the stack that are more than a line, with the standard library alone; see the modules' docstrings.
@@ -78,19 +77,11 @@ OPERATE = $(PYTHON) -m tests.tools.operate
 deploy: ## deploy, or update with what the stack has and PARAMETERS='Key=value ...'
 	@$(DEPLOY)
 
-# Only a SHA that is a part of the path, or the value of a query parameter that names a revision, is replaced: not a token.
-publish: ## schedule what the configuration holds at another commit: make publish SHA=<40 digits>
-	@set -e; sha="$$SHA"; if [ "$${#sha}" != 40 ] || [ "$${sha##*[!0-9a-f]*}" != "$$sha" ]; then \
-		echo "SHA=$$sha is no commit SHA: give all 40 digits, in lower case" >&2; exit 1; fi; \
-	old=$$($(STACK_URL)); \
-	new=$$(printf %s "$$old" | sed -E "s#(/|[?&](ref|at|sha|commit)=)[0-9a-fA-F]{40}([/?&]|$$)#\1$$sha\3#"); \
-	printf 'old: %s\nnew: %s\n' "$$old" "$$new"; \
-	if [ "$${new##*$$sha*}" ]; then echo "ConfigGitUrl holds no commit SHA to replace" >&2; exit 1; fi; \
-	if [ "$$old" = "$$new" ]; then echo "nothing to publish"; exit 0; fi; \
-	$(AWS) cloudformation update-stack --stack-name "$(STACK)" --use-previous-template \
-		--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
-		--parameters "ParameterKey=ConfigGitUrl,ParameterValue=\"$$new\"" $$($(OTHER_PARAMETERS)) > /dev/null; \
-	$(AWS) cloudformation wait stack-update-complete --stack-name "$(STACK)"; echo "published"
+publish: ## schedule what the configuration holds at another commit, after showing it: make publish SHA=<40 digits>
+	@$(PYTHON) -m tests.tools publish
+
+fire: ## run one query now, as its schedule would: make fire QUERY=daily-report
+	@$(PYTHON) -m tests.tools fire
 
 invoke: ## invoke the deployed function and print what it logs and returns; PAYLOAD='{"dry_run": true}'
 	@$(OPERATE) invoke
@@ -122,5 +113,7 @@ clean: ## remove the environment and all caches
 $(READY): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; set PYTHON=")'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@echo "Installing the development tools into $(VENV), once; it takes a minute or two"
+	@rm -f $(VENV)/failed; { $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check -r requirements-dev.txt \
+		|| touch $(VENV)/failed; } | awk '{ printf "."; fflush() } END { print "" }'; [ ! -e $(VENV)/failed ]
 	@touch $@

@@ -219,7 +219,7 @@ def test_an_update_whose_run_fails_says_so(stack: Stack) -> None:
     stack.deploy()
     stack.write(invoke="Unhandled")
     done = stack.make("deploy")
-    assert failed(done, "The run failed: Unhandled")
+    assert failed(done, "failed: Unhandled")
     assert "Deployed. " in done.stdout
 
 

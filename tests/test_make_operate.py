@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,7 +50,8 @@ def test_pausing_turns_the_rule_off_at_once_and_for_later_deployments(stack: Sta
     assert (state["rule"], state["parameters"]["TriggerState"]) == ("DISABLED", "DISABLED")
     [update] = stack.called("update-stack")
     assert "--use-previous-template" in update
-    assert "ParameterKey=ConfigGitUrl,UsePreviousValue=true" in update
+    given = json.loads(update[update.index("--parameters") + 1])
+    assert {"ParameterKey": "ConfigGitUrl", "UsePreviousValue": True} in given
     assert stack.make("pause").returncode == 0, "pausing twice is no error"
 
 

@@ -50,11 +50,12 @@ def tool(name: str) -> list[str]:
     return shlex.split(os.environ.get(name) or name.lower())
 
 
-def aws(service: str, operation: str, *words: str) -> Any:
+def aws(service: str, operation: str, *words: str, attempts: int = 3) -> Any:
     """Call the AWS CLI and return its answer. Raises AwsError."""
     command = [*tool("AWS"), "--output", "json", service, operation, *words]
+    env = {**os.environ, "AWS_MAX_ATTEMPTS": str(attempts)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - what make was told
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)  # noqa: S603 - what make was told
     except OSError as error:
         raise StopError(f"The AWS CLI cannot be started: {error}") from error
     if done.returncode:
@@ -122,17 +123,19 @@ def delete_stack(name: str) -> None:
 
 
 def change_parameter(stack: Stack, name: str, value: str) -> None:
-    """Change one parameter of the stack, and nothing else."""
+    """Change one parameter of the stack, and nothing else; wait for it."""
     if name not in stack.parameters:
         raise StopError(f"{stack.name} has no parameter {name}: update it with make deploy")
-    others = [
-        f"ParameterKey={key},UsePreviousValue=true" for key in stack.parameters if key != name
+    parameters: list[dict[str, Any]] = [
+        {"ParameterKey": other, "UsePreviousValue": True}
+        for other in stack.parameters
+        if other != name
     ]
+    parameters.append({"ParameterKey": name, "ParameterValue": value})
     words = ["--stack-name", stack.name, "--use-previous-template"]
-    words += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--parameters"]
+    words += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
     try:
-        changed = f"ParameterKey={name},ParameterValue={value}"
-        aws("cloudformation", "update-stack", *words, changed, *others)
+        aws("cloudformation", "update-stack", *words, "--parameters", json.dumps(parameters))
     except AwsError as error:
         if "No updates are to be performed" not in str(error):
             raise
@@ -140,15 +143,28 @@ def change_parameter(stack: Stack, name: str, value: str) -> None:
         wait_for("stack-update-complete", stack.name)
 
 
-def invoke(function: str, payload: str) -> None:
-    """Invoke the function and print the end of its log and its answer. Raises StopError."""
+def call_function(function: str, payload: str, *words: str) -> tuple[str, str]:
+    """Invoke a function once; return the end of its log and its answer.
+
+    Both are printed and StopError is raised when the function failed.
+    """
     with tempfile.TemporaryDirectory() as folder:
         event, answer = Path(folder, "event.json"), Path(folder, "answer.json")
         event.write_text(payload, "utf-8")
-        words = ["--function-name", function, "--cli-read-timeout", str(READ_TIMEOUT)]
-        words += ["--log-type", "Tail", "--payload", f"fileb://{event}", str(answer)]
-        result = aws("lambda", "invoke", *words)
-        say(base64.b64decode(result.get("LogResult", "")).decode("utf-8", "replace").rstrip("\n"))
-        say(answer.read_text("utf-8"))
+        result = aws(
+            *("lambda", "invoke", "--function-name", function, "--payload", f"fileb://{event}"),
+            *("--cli-read-timeout", str(READ_TIMEOUT), *words, str(answer)),
+            attempts=1,  # once is once, even if the answer is lost
+        )
+        text = answer.read_text("utf-8") if answer.exists() else ""
+    log = base64.b64decode(result.get("LogResult", "")).decode("utf-8", "replace").rstrip("\n")
     if result.get("FunctionError"):
-        raise StopError(f"The run failed: {result['FunctionError']}")
+        say(f"{log}\n{text}".lstrip())
+        raise StopError(f"The run of {function} failed: {result['FunctionError']}")
+    return log, text
+
+
+def invoke(function: str, payload: str) -> None:
+    """Invoke the function and print the end of its log and its answer. Raises StopError."""
+    for text in call_function(function, payload, "--log-type", "Tail"):
+        say(text)

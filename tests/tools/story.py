@@ -1,6 +1,7 @@
 """What `make run` plays: the real handler against moto's server and a Git host, all on loopback.
 
-Without an argument the story of the specification; with the path of a configuration, that one.
+Without an argument the story of the specification; with the path of a configuration, that one,
+which is what `make run CONFIG=path VERBOSE=1` shows after its check.
 """
 
 from __future__ import annotations
@@ -129,7 +130,3 @@ def schedules(client: EventBridgeSchedulerClient) -> Iterator[tuple[str, str, st
         schedule = client.get_schedule(GroupName=GROUP, Name=name)
         target = schedule["Target"]["Arn"].rpartition(":")[2]
         yield name, schedule["ScheduleExpression"], schedule["State"], target
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -28,7 +28,6 @@ OUTPUTS = {
 OVERRIDE = re.compile(
     r'ParameterKey=([A-Za-z0-9]+),ParameterValue=("(?:\\.|[^"\\]+)*"|(?:\\.|[^ "\\]+)+)'
 )
-CHANGE = re.compile(r'ParameterKey=(\w+),ParameterValue="?([^"\n]*)"?')
 
 
 def fail(code: str, message: str) -> NoReturn:
@@ -115,8 +114,12 @@ class StandIn:
         }
 
     def do_update_stack(self) -> None:
-        """Change parameters, the URL among them."""
-        changed = dict(CHANGE.findall("\n".join(self.words)))
+        """Change the parameters that have a value; the others must be kept."""
+        given = json.loads(self.after("--parameters"))
+        changed = {p["ParameterKey"]: p["ParameterValue"] for p in given if "ParameterValue" in p}
+        kept = {p["ParameterKey"] for p in given if p.get("UsePreviousValue") is True}
+        if changed.keys() | kept != self.parameters().keys():
+            fail("ValidationError", "A parameter is missing.")
         if changed.items() <= self.parameters().items():
             fail("ValidationError", "No updates are to be performed.")
         stack = self.stack or {}

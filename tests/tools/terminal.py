@@ -1,0 +1,45 @@
+"""What every tool does with its terminal: no traceback for a closed pipe, ASCII or Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def prepare() -> None:
+    """Let Ctrl-C end the process at once, and show as an escape what the terminal cannot."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    logging.raiseExceptions = False  # a log line into a closed pipe is lost, and that is all
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Run a tool and return its exit code; a reader that has gone away ends it without an error."""
+    try:
+        code = main(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        forget_output()
+        return 0
+    return code
+
+
+def emit(text: str) -> None:
+    """Print, whether or not anybody still reads: the exit code is the caller's."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        forget_output()
+
+
+def forget_output() -> None:
+    """Send what is still buffered nowhere, or Python complains about it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
