@@ -274,3 +274,14 @@ def test_overlap_runs_sixteen_calls_at_a_time() -> None:
 
     overlap(call, range(64), Clock(lambda: 60.0))
     assert max(most) <= 16
+
+
+def test_time_that_ends_before_a_conflict_is_looked_into_is_no_failure_of_its_own(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether another run was faster is for the next run to see."""
+    world.create("pn-other")
+    world.faults.error("CreateSchedule", "ConflictException", 409)
+    queries = QUERIES | {"other": {"schedule": CRON}}
+    assert world.run(queries, left=Budget(world, 3)) == NOTHING_DONE | {"failed": 1}
+    assert undone(caplog) == ["1"]
