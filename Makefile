@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+OLDEST_BOTO3 := boto3==1.40.0 botocore==1.40.0
+API_TESTS := $(addprefix tests/test_,$(addsuffix .py,api faults retries updates shapes))
 CONFIG ?=
 VERBOSE ?=
 SECONDS ?= 600
@@ -28,7 +30,7 @@ override PARAMETERS := $(value PARAMETERS)
 export CONFIG VERBOSE SHA QUERY PAYLOAD PARAMETERS STACK CONFIRM DRAIN_SECONDS AWS SAM
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format check bench soak build validate deploy publish fire invoke invoke-local logs dropped pause resume delete clean
+.PHONY: help run test test-oldest lint format check bench soak build validate deploy publish fire invoke invoke-local logs dropped pause resume delete clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +40,9 @@ run: $(READY) ## play the whole story on loopback, or check a file: make run CON
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+
+test-oldest: $(VENV)-oldest/ready ## run the tests of the API on the oldest boto3 that is supported
+	$(VENV)-oldest/bin/python -m pytest -n auto $(API_TESTS)
 
 lint: $(READY) ## check format, lint rules, types and the transformed template
 	$(BIN)/python -m ruff format --check .
@@ -49,7 +54,7 @@ format: $(READY) ## format the code and fix what ruff can
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
-check: lint test ## lint and test: what CI runs
+check: lint test test-oldest ## all checks: what CI runs
 
 bench: $(READY) ## measure the manager beside references, some minutes
 	@$(BIN)/python -m tests.tools.bench
@@ -107,7 +112,7 @@ delete: ## delete the stack: says what goes with it, and needs CONFIRM=yes
 	@$(OPERATE) delete
 
 clean: ## remove the environment and all caches
-	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
+	rm -rf $(VENV) $(VENV)-oldest .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
 	find athena_schedule_manager tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements-dev.txt
@@ -116,4 +121,10 @@ $(READY): requirements-dev.txt
 	@echo "Installing the development tools into $(VENV), once; it takes a minute or two"
 	@rm -f $(VENV)/failed; { $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check -r requirements-dev.txt \
 		|| touch $(VENV)/failed; } | awk '{ printf "."; fflush() } END { print "" }'; [ ! -e $(VENV)/failed ]
+	@touch $@
+
+$(VENV)-oldest/ready: requirements-dev.txt
+	$(PYTHON) -m venv --clear $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check $(OLDEST_BOTO3) \
+		$$(grep -oE '^(moto|pytest|pytest-xdist|trustme)(\[[a-z,]+\])?==[0-9.]+' requirements-dev.txt)
 	@touch $@
