@@ -140,15 +140,21 @@ class Calls:
         self, call: Callable[[Item], Result], items: Sequence[Item]
     ) -> list[Result | Exception]:
         """Call for each item as the function `overlap` does, or for none if there is no time."""
-        self._failure = None  # another operation may work where the last one did not
+        self._begin()
         if not self.clock.has_time():
             return [OutOfTimeError()] * len(items)
         return overlap(call, items, self.clock)
 
     def alone(self, call: Callable[[], Result]) -> Result:
         """Call once as the function `within` does."""
-        self._failure = None
+        self._begin()
         return within(call, self.clock)
+
+    def _begin(self) -> None:
+        """Begin another operation, which may work where the last one did not."""
+        if self._failure is None:
+            self._last_success = None  # what passed since, without a call, is no outage
+        self._failure = None
 
     def _succeeded(self) -> None:
         self._last_success, self._failure = self.clock.monotonic(), None

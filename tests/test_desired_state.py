@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from athena_schedule_manager._expressions import expression_problem
 from athena_schedule_manager.schedule_manager import (
     DEFAULT_DESCRIPTION,
     Schedule,
@@ -16,151 +15,6 @@ from athena_schedule_manager.schedule_manager import (
     hints,
 )
 from tests.world import CRON, EXECUTOR_ARN, NAME, OTHER_CRON, ROLE_ARN, SETTINGS
-
-TAKEN = [
-    # recorded as accepted by the service
-    "cron(0-15/1 8-8 ? * 2,3,4,5,6,7 *)",
-    "cron(30-30 13-13 ? * 2,4,6 *)",
-    "cron(1-31/30 1-1 ? * 1,7 *)",
-    "cron(0 18 ? * MON-FRI *)",
-    "cron(*/15 * * * ? *)",
-    "cron(0-59/10 0-23/2 ? * * *)",
-    "cron(* * ? * * 2024)",
-    "cron(15 10 ? * 6L 2022-2023)",
-    "cron(0 2 ? * SAT#3 *)",
-    "cron(0/5 5 ? JAN 1-5 2022)",
-    "cron(0 18 LW * ? *)",
-    "cron(0 9 ? * mOn *)",
-    "at(2022-12-31T23:59:59)",
-    "rate(1 minutes)",
-    "rate(1 days)",
-    # in deployed public code
-    "cron(00 07 ? * MON-SUN *)",
-    "cron(0 0 L-2 * ? *)",
-    "cron(20 9 ? 1/1 MON#1 *)",
-    "rate(5 minute)",
-    # left to AWS on purpose
-    "cron(0 2 * * ?)",
-    "cron(0 22-6 * * ? *)",
-    "cron(*/90 * * * ? *)",
-    "cron(/2 * * * ? *)",
-    "cron(0 0 15W * ? *)",
-    "cron(0 0 L * ? *)",
-    "cron(0 0 ? * L *)",
-    "cron(0 0 ? * FRIL *)",
-    "cron(0 0 ? * fril *)",
-    "cron(0 0 ? * MON#0 *)",
-    "cron(0 0 ? * MON#6 *)",
-    "cron(0 0 L-40 * ? *)",
-    "cron(0 0 ? JUL-9 MON *)",
-    "cron(0 0 1 jan,FEB,Mar ? *)",
-    "cron(59 23 31 12 ? *)",
-    "cron(0 0 1 1 ? *)",
-    "cron(0 0 ? * 1,7 *)",
-    "cron(0 0 1 * ? 1970)",
-    "cron(0 0 1 * ? 2999)",
-    "cron(0   2 *  * ? *)",
-    "CRON(0 2 * * ? *)",
-    "Rate(05 Hours)",
-    "AT(2022-12-31T23:59)",
-    "at(1999-12-31T23:59:59)",
-    "at(2022-12-31T23:59:59.000)",
-    "at(2022-12-31 23:59:59)",
-    "cron(0 2 ? * \u00b2 *)",
-    "cron(0 2 ? * \u0663 *)",
-]
-
-REFUSED = {
-    # recorded as rejected by the service
-    "cron(0 1 * * * *)": "? in exactly one",
-    "cron(7 20 * * NOT *)": "? in exactly one",
-    "cron(INVALID)": "1 cron fields",
-    "cron(71 8 1 * ? *)": "minute 71, outside 0-59",
-    "cron()": "0 cron fields",
-    "cron(*/30 * * * * ? *)": "7 cron fields",
-    "cron(0 9 ? * 3#1,6#3 *)": "two #",
-    "rate(10 seconds)": "minutes, hours or days",
-    "rate(10)": "minutes, hours or days",
-    "rate(foo minutes)": "positive whole number",
-    "rate(-10 minutes)": "positive whole number",
-    "rate( 10 minutes )": "one space",
-    "at(2021-12-31T23:59:59Z)": "without zone",
-    "at(2021-12-31)": "a date and a time",
-    # the common mistakes
-    "0 2 * * ? *": "must be cron",
-    "0 2 * * *": "must be cron",
-    "cron (0 2 * * ? *)": "must be cron",
-    "cron(0 2 * * ? *": "must be cron",
-    "every(5 minutes)": "must be cron",
-    "cron(0 2 * * MON *)": "? in exactly one",
-    "cron(0 2 ? * ? *)": "? in exactly one",
-    "cron(? 2 * * * *)": "? in exactly one",
-    "cron(0 2 * ? * *)": "? in exactly one",
-    "cron(? 2 * * ? *)": "? in exactly one",
-    "cron(0 2 * * ? ?)": "? in exactly one",
-    "cron(0 2 * *)": "4 cron fields",
-    "cron(0 24 * * ? *)": "hour 24, outside 0-23",
-    "cron(60 2 * * ? *)": "minute 60, outside 0-59",
-    "cron(0-60 2 * * ? *)": "minute 60, outside 0-59",
-    "cron(0,99 2 * * ? *)": "minute 99, outside 0-59",
-    "cron(60/5 2 * * ? *)": "minute 60, outside 0-59",
-    "cron(0 2 0 * ? *)": "day-of-month 0, outside 1-31",
-    "cron(0 2 32 * ? *)": "day-of-month 32, outside 1-31",
-    "cron(0 2 32W * ? *)": "day-of-month 32, outside 1-31",
-    "cron(0 2 1 0 ? *)": "month 0, outside 1-12",
-    "cron(0 2 1 13 ? *)": "month 13, outside 1-12",
-    "cron(0 2 ? * 0 *)": "day-of-week 0, outside 1-7",
-    "cron(0 2 ? * 8 *)": "day-of-week 8, outside 1-7",
-    "cron(0 2 ? * 8L *)": "day-of-week 8, outside 1-7",
-    "cron(0 2 ? * 8#1 *)": "day-of-week 8, outside 1-7",
-    "cron(0 2 ? * MONDAY *)": "has MONDAY, which is not a day-of-week",
-    "cron(0 2 ? * JAN *)": "has JAN, which is not a day-of-week",
-    "cron(0 2 1 MON ? *)": "has MON, which is not a month",
-    "cron(0 2 1 JANUARY ? *)": "has JANUARY, which is not a month",
-    "cron(0 noon * * ? *)": "has NOON, which is not a hour",
-    "cron(L 2 * * ? *)": "has L, which is not a minute",
-    "cron(0 2 1st * ? *)": "has ST, which is not a day-of-month",
-    "cron(0,,30 2 * * ? *)": "empty part",
-    "cron(0 2 * * ? 2024,)": "empty part",
-    "cron(,0 2 * * ? *)": "empty part",
-    "rate(0 minutes)": "positive whole number",
-    "rate(1.5 hours)": "positive whole number",
-    "rate(5  minutes)": "one space",
-    "rate(1 week)": "minutes, hours or days",
-    "rate(1 month)": "minutes, hours or days",
-    "rate(5 minutess)": "minutes, hours or days",
-    "at()": "a date and a time",
-    "at(2021-12-31T)": "a date and a time",
-    "at(tomorrow)": "a date and a time",
-    "at(   )": "a date and a time",
-    "at(2021-12-31  )": "a date and a time",
-    "at(2021-12-31T:)": "a date and a time",
-    "rate(5 minute\u017f)": "minutes, hours or days",
-    "cron(0 2 ? * \u00e9 *)": "has \u00c9, which is not a day-of-week",
-    "cron(L-5 2 1 * ? *)": "has L, which is not a minute",
-    "cron(0 2 1 L-3 ? *)": "has L, which is not a month",
-    "cron(0 2 1? * * *)": "? in exactly one",
-    "cron(0 2 ?/2 * MON *)": "? in exactly one",
-    "at('2021-12-31T23:59:59')": "without zone",
-    'at("2021-12-31T23:59:59")': "without zone",
-    "at(2021-12-31T23:59:59+01:00)": "offset",
-    "at(2021-12-31T23:59:59-0100)": "offset",
-    "at(2021-12-31T23:59:59 UTC)": "without zone",
-    "at(2021-12-31T23:59:59[Europe/Rome])": "without zone",
-    "": "blank",
-}
-
-
-@pytest.mark.parametrize("expression", TAKEN)
-def test_an_expression_that_the_service_may_take_is_left_to_it(expression: str) -> None:
-    """Too strict a check would stop a report that runs today."""
-    assert expression_problem(expression) is None
-
-
-@pytest.mark.parametrize(("expression", "problem"), REFUSED.items(), ids=REFUSED)
-def test_an_expression_that_the_service_refuses_is_told_why(expression: str, problem: str) -> None:
-    """The reason names the field and what is wrong with it."""
-    assert problem in (expression_problem(expression) or "")
 
 
 def test_the_longest_expression_is_taken_and_a_longer_one_refused() -> None:
@@ -334,32 +188,6 @@ def test_exactly_200_characters_of_an_offending_string_are_shown() -> None:
     """Enough to recognise it."""
     _, unusable = desired_state({"a": {"schedule": "x" * 300}}, SETTINGS)
     assert f"'{'x' * 200}'" in unusable["pn-a"]
-
-
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ("cron(0 6 * * *)", "cron(0 6 * * ? *)"),
-        ("cron(0 6 * * MON)", "cron(0 6 ? * MON *)"),
-        ("cron(0 6 * * MON *)", "cron(0 6 ? * MON *)"),
-        ("cron(0 6 * * * *)", "cron(0 6 * * ? *)"),
-        ("cron(0 6 1 * * 2030)", "cron(0 6 1 * ? 2030)"),
-        ("0 6 * * *", "cron(0 6 * * ? *)"),
-        ("0 6 * * ? *", "cron(0 6 * * ? *)"),
-        ("0 6 ? * MON *", "cron(0 6 ? * MON *)"),
-        ("cron(0 6 * * 1)", ""),
-        ("cron(0 6 1 * MON *)", ""),
-        ("cron(0 26 * * *)", ""),
-        ("cron(0 2 ? * ? *)", ""),
-        ("at noon", ""),
-        ("", ""),
-    ],
-)
-def test_the_expression_that_was_probably_meant_is_told(written: str, meant: str) -> None:
-    """Never when it would be a guess: Unix numbers its weekdays in another way."""
-    _, mark, suggestion = (expression_problem(written) or "").partition("; did you mean ")
-    assert suggestion == (f"{meant}?" if meant else "")
-    assert bool(mark) == bool(meant)
 
 
 def test_a_dead_letter_queue_is_wanted_where_one_is_set() -> None:

@@ -12,9 +12,18 @@ import boto3
 import pytest
 from moto.secretsmanager.models import secretsmanager_backends
 
-from athena_schedule_manager import _git, index
+from athena_schedule_manager import _calls, _git, index
 from athena_schedule_manager.schedule_manager import CannotReconcileError
-from tests.world import NOTHING_DONE, QUERIES, GitHost, document, messages, redirect, status
+from tests.world import (
+    NOTHING_DONE,
+    QUERIES,
+    GitHost,
+    document,
+    error_response,
+    messages,
+    redirect,
+    status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,6 +187,20 @@ def test_a_secret_that_cannot_be_read_fetches_nothing(
     with pytest.raises(CannotReconcileError, match="CONFIG_GIT_TOKEN_SECRET_ARN must be"):
         world.run(QUERIES)
     assert world.git_host.paths == []
+
+
+def test_a_secrets_manager_that_is_throttled_for_a_while_is_asked_again(
+    world: World, secret: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the one retry rule: the SDK makes one attempt."""
+    client: Any = boto3.client("secretsmanager", config=_calls.CLIENT_CONFIG)
+    answers = [error_response("ThrottlingException", 429), error_response("InternalError", 500)]
+    events: Any = client.meta.events
+    events.register("before-send", lambda **_: answers.pop() if answers else None)
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
+    world.git_host.answer(guarded(TOKEN))
+    assert (world.run(), answers, len(world.pauses)) == (NOTHING_DONE, [], 2)
+    assert secret.arn
 
 
 def test_a_secrets_manager_that_hangs_is_not_waited_for(

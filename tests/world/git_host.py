@@ -11,7 +11,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from tests.world.environment import SHA
+from tests.world.environment import QUERIES, SHA
 
 if TYPE_CHECKING:
     import ssl
@@ -130,3 +130,37 @@ def drip(request: Request) -> None:
 def hang(request: Request) -> None:
     """Answer nothing."""
     request.server.closing.wait()
+
+
+BODY = json.dumps({"queries": QUERIES}).encode()
+SERVED = document(BODY)
+
+
+def cut_off(request: Request) -> None:
+    """Answer with fewer bytes than announced."""
+    document(BODY[:-5], Content_Length=str(len(BODY)))(request)
+
+
+def cut_off_chunk(request: Request) -> None:
+    """Answer with a chunk that is not whole."""
+    request.send_response(200)
+    request.send_header("Transfer-Encoding", "chunked")
+    request.end_headers()
+    request.wfile.write(b"ff\r\nshort")
+
+
+def no_http(request: Request) -> None:
+    """Answer something else than HTTP."""
+    request.wfile.write(b"SSH-2.0-OpenSSH token=secret\r\n")
+
+
+TRANSIENT_STATUSES = (408, 429, 500, 501, 502, 503, 504, 505, 520, 522, 525, 530, 599)
+# the one table of a Git host's faults: what may pass, and the statuses that no further try changes
+HOST_FAULTS = {
+    **{str(code): status(code) for code in TRANSIENT_STATUSES},
+    "connection reset": reset,
+    "short body": cut_off,
+    "short chunk": cut_off_chunk,
+    "no HTTP": no_http,
+}
+REFUSALS = [400, 401, 403, 404, 405, 410, 418, 451, 499, 300, 304]
