@@ -166,7 +166,7 @@ class Plan:
     updates: tuple[Change, ...] = ()
     deletes: tuple[Change, ...] = ()  # they start when creates and updates have ended
     kept: tuple[Change, ...] = ()  # deletes that the limit holds back: each is a failure
-    limit: int | None = None
+    refusals: tuple[str, ...] = ()  # the line that says so
     failures: tuple[str, ...] = ()  # the lines of unusable queries and unreadable schedules
     not_read: int = 0  # schedules that could not be compared in time
     group_exists: bool = False
@@ -231,20 +231,20 @@ def read_existing(
     known = {n: live for n in compared if (live := memory.get(n)) and live.modified == dates[n]}
     settled = group.clock.now() - SETTLED
     unknown = [name for name in compared if name not in known]
-    results = dict(zip(unknown, group.read_all(unknown), strict=True))
-    read = {name: r for name, r in results.items() if isinstance(r, ExistingSchedule)}
-    failed = {n: r for n, r in results.items() if isinstance(r, Exception) and not _is_absent(r)}
+    read, unreadable, absent = {}, {}, set()
+    for name, result in zip(unknown, group.read_all(unknown), strict=True):
+        if isinstance(result, ExistingSchedule):
+            read[name] = result
+        elif _is_absent(result):
+            absent.add(name)
+        elif not isinstance(result, OutOfTimeError):
+            unreadable[name] = f"Failed to read schedule {name}: {describe(result)}"
     memory.clear()
     memory.update(known)
     for name, live in read.items():
         if live.modified and live.modified.timestamp() < settled:
             memory[name] = replace(live, read_at=-math.inf)
-    return Existing(
-        names=frozenset(dates) - (results.keys() - read.keys() - failed.keys()),
-        schedules=read | known,
-        unreadable={n: r for n, e in failed.items() if (r := _read_failure(n, e))},
-        group_exists=bool(dates),
-    )
+    return Existing(frozenset(dates) - absent, read | known, unreadable, group_exists=bool(dates))
 
 
 def plan_changes(
@@ -275,9 +275,17 @@ def plan_changes(
 
 def limit_deletes(plan: Plan, limit: int | None) -> Plan:
     """Hold back all deletes of a plan that has more of them than the limit. Pure."""
-    if limit is None or len(plan.deletes) <= limit:
+    count = len(plan.deletes)
+    if limit is None or count <= limit:
         return plan
-    return replace(plan, deletes=(), kept=plan.deletes, limit=limit)
+    names = ", ".join(change.name for change in plan.deletes[:KEPT_SHOWN])
+    more = f" and {count - KEPT_SHOWN} more" if count > KEPT_SHOWN else ""
+    line = (
+        f"Refused to delete {count} schedules, which is more than MAX_DELETIONS={limit}: none is"
+        f" deleted ({names}{more}); if they are to go, invoke the function once with"
+        f' {{"max_deletions": {count}}}'
+    )
+    return replace(plan, deletes=(), kept=plan.deletes, refusals=(line,))
 
 
 def preview_plan(plan: Plan, hints: Sequence[str] = ()) -> dict[str, Any]:
@@ -292,7 +300,7 @@ def preview_plan(plan: Plan, hints: Sequence[str] = ()) -> dict[str, Any]:
         )
     kept = [f"Kept: {change.name}" for change in plan.kept]
     changes = [change.line for change in plan.changes]
-    lines = [*plan.failures, *_refusal(plan), *kept, *changes, *hints]
+    lines = [*plan.failures, *plan.refusals, *kept, *changes, *hints]
     shown = [one_line(line)[:MAX_LINE] for line in lines[:MAX_CHANGES]]
     for line in shown:
         logger.info("%s", line)
@@ -313,7 +321,7 @@ def apply_plan(group: ScheduleGroup, plan: Plan) -> dict[str, int]:
     update has ended.
     """
     results = {"created": 0, "updated": 0, "deleted": 0, "failed": plan.failed}
-    for line in (*plan.failures, *_refusal(plan)):
+    for line in (*plan.failures, *plan.refusals):
         logger.error("%s", line)
     for change in plan.changes:
         if not group.clock.has_time():
@@ -731,24 +739,3 @@ def describe(error: Exception) -> str:
 
 def _is_absent(error: Exception) -> bool:
     return error_code(error) == NOT_FOUND
-
-
-def _read_failure(name: str, error: Exception) -> str | None:
-    if isinstance(error, OutOfTimeError):
-        return None
-    return f"Failed to read schedule {name}: {describe(error)}"
-
-
-def _refusal(plan: Plan) -> list[str]:
-    """Return the line about deletes that are held back, if there are any."""
-    if not plan.kept:
-        return []
-    count = len(plan.kept)
-    names = ", ".join(change.name for change in plan.kept[:KEPT_SHOWN])
-    more = f" and {count - KEPT_SHOWN} more" if count > KEPT_SHOWN else ""
-    line = (
-        f"Refused to delete {count} schedules, which is more than MAX_DELETIONS={plan.limit}: none"
-        f" is deleted ({names}{more}); if they are to go, invoke the function once with"
-        f' {{"max_deletions": {count}}}'
-    )
-    return [line]
