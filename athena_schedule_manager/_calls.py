@@ -160,6 +160,11 @@ class Calls:
         return now + pause - min(first_failure, self._last_success) > PATIENCE
 
 
+def threads_for(count: int) -> int:
+    """Return how many calls overlap, when there are so many to make."""
+    return min(count, THREADS)
+
+
 def overlap(
     call: Callable[[Item], Result], items: Sequence[Item], clock: Clock, seconds: float = math.inf
 ) -> list[Result | Exception]:
@@ -183,7 +188,7 @@ def overlap(
             except Exception as error:  # noqa: BLE001 - it is that item's result
                 results[index] = error
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in items[:THREADS]]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(threads_for(len(items)))]
     end = clock.monotonic() + seconds
     for thread in threads:
         thread.start()
