@@ -6,6 +6,7 @@ applied, or only shown; the counters are returned. Here are the log's format and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -121,7 +122,7 @@ class ExecutionEnvironment:
     """All that one invocation leaves to the next in the same process."""
 
     def __init__(self) -> None:
-        """Remember nothing; the client is made when it is first needed."""
+        """Remember nothing; without `initialise` the client is made when it is first needed."""
         self.source = ConfigSource()
         self._client: EventBridgeSchedulerClient | None = None
         self._memory: tuple[Settings | None, dict[str, ExistingSchedule]] = (None, {})
@@ -132,6 +133,15 @@ class ExecutionEnvironment:
             self._client = boto3.client("scheduler", config=CLIENT_CONFIG)
         return self._client
 
+    def initialise(self, environ: Mapping[str, str]) -> None:
+        """Make the client in Lambda's init phase, which has a whole core; elsewhere make nothing.
+
+        A failure is left to the first invocation, which tries again and tells it.
+        """
+        if "AWS_LAMBDA_INITIALIZATION_TYPE" in environ:
+            with contextlib.suppress(Exception):
+                self.scheduler_client().get_paginator("list_schedules")
+
     def memory(self, settings: Settings) -> dict[str, ExistingSchedule]:
         """Return what is remembered of the schedules, while the settings stay the same."""
         if self._memory[0] != settings:
@@ -140,6 +150,7 @@ class ExecutionEnvironment:
 
 
 environment = ExecutionEnvironment()
+environment.initialise(os.environ)
 
 
 # --- The event and the environment
