@@ -13,9 +13,11 @@ import os
 import re
 import time
 from dataclasses import MISSING, dataclass, fields, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 
 from ._calls import CLIENT_CONFIG, Clock
 from ._git import ConfigSource
@@ -130,7 +132,12 @@ class ExecutionEnvironment:
     def scheduler_client(self) -> EventBridgeSchedulerClient:
         """Return the client, which makes one attempt for each call."""
         if self._client is None:
-            self._client = boto3.client("scheduler", config=CLIENT_CONFIG)
+            session = botocore.session.get_session()
+            parsers = session.get_component("response_parser_factory")
+            parsers.set_parser_defaults(timestamp_parser=_date)
+            self._client = boto3.Session(botocore_session=session).client(
+                "scheduler", config=CLIENT_CONFIG
+            )
         return self._client
 
     def initialise(self, environ: Mapping[str, str]) -> None:
@@ -147,6 +154,11 @@ class ExecutionEnvironment:
         if self._memory[0] != settings:
             self._memory = (settings, {})
         return self._memory[1]
+
+
+def _date(value: float | str) -> datetime:
+    """Read a date as the service writes it; the SDK's own parser takes half of a listing's time."""
+    return datetime.fromtimestamp(float(value), UTC)
 
 
 environment = ExecutionEnvironment()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import boto3
@@ -11,9 +12,14 @@ import pytest
 from botocore.exceptions import SSLError
 
 from athena_schedule_manager import index
+from athena_schedule_manager._calls import Clock
+from athena_schedule_manager.schedule_manager import ScheduleGroup
 from tests.tools.bench import Bound, Case, Measured, measure
+from tests.tools.cases import schedule
 from tests.tools.share import limited
+from tests.world import GROUP
 from tests.world.bystander import reconcile
+from tests.world.environment import SETTINGS
 from tests.world.model_server import BEFORE_OUTAGE, RemoteScheduler, tls_model_server
 
 if TYPE_CHECKING:
@@ -49,6 +55,19 @@ def test_an_outage_of_the_model_begins_in_the_midst_and_costs_no_query(
     results = reconcile(index.environment.scheduler_client(), queries, {})
     assert results["created"] == BEFORE_OUTAGE
     assert remote.calls() > 3 + BEFORE_OUTAGE
+
+
+def test_a_date_of_the_service_is_read_as_utc(
+    remote: RemoteScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a parser of ours, on every page: the SDK's own takes half of a listing's time."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", remote.url)
+    monkeypatch.setenv("AWS_CA_BUNDLE", remote.bundle)
+    modified = {**schedule("pn-query-00000"), "LastModificationDate": 1_700_000_000.125}
+    remote.control(groups={GROUP: {"pn-query-00000": modified}})
+    there = ScheduleGroup(index.environment.scheduler_client(), SETTINGS, Clock(lambda: 60.0))
+    date = datetime(2023, 11, 14, 22, 13, 20, 125_000, UTC)
+    assert there.list_dates() == {"pn-query-00000": date}
 
 
 @pytest.mark.parametrize("case", ["serial", "threads", "raw", "listing", "cold", "warm"])

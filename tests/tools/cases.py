@@ -31,7 +31,7 @@ from athena_schedule_manager.schedule_manager import (
     make_plan,
     preview_plan,
 )
-from tests.world import CRON, EXECUTOR_ARN, GROUP, OTHER_CRON, ROLE_ARN
+from tests.world import EXECUTOR_ARN, GROUP, ROLE_ARN
 from tests.world.bystander import reconcile
 from tests.world.environment import SETTINGS
 
@@ -42,13 +42,23 @@ if TYPE_CHECKING:
     from athena_schedule_manager.schedule_manager import Change, ExistingSchedule
 
 SQL = "SELECT paid, COUNT(*) FROM cdc_analytics_database.pn_timelines_json_view WHERE p_year = 1 "
+DAILY, OTHER, UNIX = "cron({} ? *)", "cron({} ? 2030)", "cron({} *)"  # the last is refused
 LARGEST = 8 * 2**20  # bytes of a document
 
 
-def document(count: int, cron: str = CRON, sql: str = SQL * 4) -> bytes:
-    """Return a configuration of so many queries, half a kilobyte each."""
-    query = {"schedule": cron, "description": "Daily", "type": "export", "query": sql}
-    return json.dumps({"queries": {f"query-{n:05}": query for n in range(count)}}).encode()
+def document(count: int, form: str = DAILY, sql: str = SQL * 4) -> bytes:
+    """Return a configuration of so many queries, half a kilobyte each, no two alike."""
+    query = {"description": "Daily", "type": "export", "query": sql}
+    queries = {f"query-{n:05}": {"schedule": expression(n, form), **query} for n in range(count)}
+    return json.dumps({"queries": queries}).encode()
+
+
+def expression(number: int, form: str = DAILY) -> str:
+    """Return the expression of a query; a year has enough minutes for as many as there can be."""
+    hours, minute = divmod(number, 60)
+    day, hour = divmod(hours, 24)
+    month, day = divmod(day, 28)
+    return form.format(f"{minute} {hour} {day + 1} {month + 1}")
 
 
 def group(count: int) -> dict[str, Any]:
@@ -62,7 +72,7 @@ def schedule(name: str) -> dict[str, Any]:
         "Arn": f"arn:aws:scheduler:eu-south-1:123456789012:schedule/{GROUP}/{name}",
         "Name": name,
         "GroupName": GROUP,
-        "ScheduleExpression": CRON,
+        "ScheduleExpression": expression(int(name[-5:])),
         "ScheduleExpressionTimezone": "UTC",
         "Description": "Daily",
         "State": "ENABLED",
@@ -192,7 +202,7 @@ def updates(count: int) -> Callable[[], object]:
     """Update all schedules in a warm environment, where each is read again before its write."""
     memory = dict[str, Any]()
     run(document(count), memory)
-    body = document(count, OTHER_CRON)
+    body = document(count, OTHER)
     return lambda: run(body, memory)
 
 
@@ -227,13 +237,13 @@ def local_group(*live: str) -> LocalGroup:
 def log_lines(count: int) -> Callable[[], object]:
     """Announce so many updates in the log, without their calls."""
     there = local_group(*group(count))
-    plan = make_plan(there, parse_config(document(count, OTHER_CRON)), {})
+    plan = make_plan(there, parse_config(document(count, OTHER)), {})
     return lambda: apply_plan(there, plan)
 
 
 def unusable(count: int) -> Callable[[], object]:
     """Run with so many unusable queries, each of which has its line."""
-    body = document(count, "cron(0 6 * * *)")
+    body = document(count, UNIX)
     there = local_group()
     return lambda: apply_plan(there, make_plan(there, parse_config(body), {}))
 
