@@ -136,7 +136,7 @@ def test_a_run_changes_no_environment_variable(world: World) -> None:
 
 
 def test_importing_reads_no_setting_and_makes_no_client() -> None:
-    """Import works anywhere: without variables, Region or credentials; it looks for Lambda alone."""
+    """Import works anywhere: without variables, Region or credentials."""
     code = """if True:
         import boto3, os
         boto3.client = boto3.resource = boto3.Session = None
