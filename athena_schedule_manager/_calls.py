@@ -166,10 +166,19 @@ class Calls:
         return now + pause - min(first_failure, self._last_success) > PATIENCE
 
 
+def threads_for(count: int) -> int:
+    """Return how many calls overlap: about half the root of their number, and two at least.
+
+    A connection costs the processor time of some twenty calls, since the SDK loads its bundle of
+    authorities for each; the second one is for the calls that must not wait for one that hangs.
+    """
+    return min(count, THREADS, max(2, round(math.sqrt(count) / 2)))
+
+
 def overlap(
     call: Callable[[Item], Result], items: Sequence[Item], clock: Clock, seconds: float = math.inf
 ) -> list[Result | Exception]:
-    """Call for each item, THREADS at a time; return results or exceptions in the items' order.
+    """Call for each item, several at a time; return results or exceptions in the items' order.
 
     The result of an item that was not done in time is OutOfTimeError. A call that is in flight then
     is abandoned: its thread goes on, and what it returns is dropped.
@@ -189,7 +198,7 @@ def overlap(
             except Exception as error:  # noqa: BLE001 - it is that item's result
                 results[index] = error
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in items[:THREADS]]
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(threads_for(len(items)))]
     end = clock.monotonic() + seconds
     for thread in threads:
         thread.start()

@@ -7,7 +7,12 @@ disagrees. Source: the Scheduler User Guide, "Schedule types", and recordings of
 
 from __future__ import annotations
 
+import functools
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_EXPRESSION = 256  # characters (botocore model)
 
@@ -33,10 +38,10 @@ def expression_problem(expression: str) -> str | None:
     match = re.fullmatch(r"(cron|rate|at)\((.*)\)", expression, re.IGNORECASE | re.DOTALL)
     if match is None:
         return f"must be cron(...), rate(...) or at(...){_suggestion(expression.split())}"
-    problems = {"cron": _cron_problem, "rate": _rate_problem, "at": _at_problem}
-    return problems[match[1].lower()](match[2])
+    return _PROBLEMS[match[1].lower()](match[2])
 
 
+@functools.lru_cache(maxsize=16_384)  # most expressions are those of the run before
 def _cron_problem(body: str) -> str | None:
     texts = body.split()
     if len(texts) not in {5, 6}:
@@ -92,3 +97,10 @@ def _at_problem(body: str) -> str | None:
     if re.fullmatch(r"[^A-Za-z'\"]*[Tt ][0-9:. ]*[0-9][0-9:. ]*", body):
         return None
     return "needs a date and a time without zone, offset or quotes: at(yyyy-mm-ddThh:mm:ss)"
+
+
+_PROBLEMS: dict[str, Callable[[str], str | None]] = {
+    "cron": _cron_problem,
+    "rate": _rate_problem,
+    "at": _at_problem,
+}

@@ -259,20 +259,47 @@ def test_overlap_returns_results_and_exceptions_in_the_order_of_the_items() -> N
     assert results[1:] == [60 // n for n in range(1, 10)]
 
 
+@pytest.mark.parametrize(
+    ("calls", "threads"),
+    [(0, 0), (1, 1), (2, 2), (10, 2), (100, 5), (400, 10), (1_000, 16), (10_000, 16)],
+)
+def test_the_threads_are_as_many_as_pay_for_their_connections(calls: int, threads: int) -> None:
+    """Half the root of the number of calls, two at least and sixteen at most."""
+    assert _calls.threads_for(calls) == threads
+
+
+@pytest.mark.parametrize("count", [2, 10, 100])
+def test_one_hanging_call_does_not_hold_up_the_rest(count: int) -> None:
+    """It hangs until all others are done, and would hang for ten seconds if they waited for it."""
+    done: list[int] = []
+    others = threading.Event()
+
+    def call(item: int) -> bool:
+        if item == 0:
+            return others.wait(10)
+        done.append(item)
+        if len(done) == count - 1:
+            others.set()
+        return True
+
+    assert overlap(call, range(count), Clock(lambda: 60.0)) == [True] * count
+
+
 def test_overlap_runs_sixteen_calls_at_a_time() -> None:
     """Sixteen meet at a barrier; a seventeenth would not be let in."""
     barrier = threading.Barrier(16, timeout=10)
-    assert len(overlap(lambda _: barrier.wait(), range(32), Clock(lambda: 60.0))) == 32
+    results = overlap(lambda _: barrier.wait(), range(1_024), Clock(lambda: 60.0))
+    assert sorted(map(str, results)) == sorted(map(str, [*range(16)] * 64))
     running: list[int] = []
     most: list[int] = []
 
     def call(item: int) -> None:
         running.append(item)
         most.append(len(running))
-        time.sleep(0.005)
+        time.sleep(0.001)
         running.remove(item)
 
-    overlap(call, range(64), Clock(lambda: 60.0))
+    overlap(call, range(1_024), Clock(lambda: 60.0))
     assert max(most) <= 16
 
 
