@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -58,3 +59,10 @@ def test_a_failure_of_the_init_phase_is_the_invocations(
         index.handler({}, None)
     [line] = messages(caplog, logging.ERROR)
     assert line.startswith("Unexpected error: NoRegionError")
+
+
+@pytest.mark.parametrize("written", [1_700_000_000.125, "2023-11-14T22:13:20.125Z"])
+def test_a_date_is_read_as_a_number_and_as_a_text(written: float | str) -> None:
+    """The service writes numbers; a text is left to the SDK's own parser."""
+    date = index._date(written)
+    assert date == datetime(2023, 11, 14, 22, 13, 20, 125_000, UTC)
