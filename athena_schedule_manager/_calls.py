@@ -203,7 +203,8 @@ def overlap(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(max(min(clock.left() - STOP_WAITING, end - clock.monotonic()), 0.0))
+        while thread.is_alive() and clock.left() > STOP_WAITING and clock.monotonic() < end:
+            thread.join(0.05)
     return results[:]
 
 

@@ -49,7 +49,17 @@ HEADERS = {  # hosts refuse urllib's own name; GitHub's contents URL serves the 
 AUTHORITY = re.compile(r"([0-9A-Za-z][0-9A-Za-z._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 SHA = re.compile("[0-9a-fA-F]{40}")
 SECRET_NAME = re.compile("(?i)token|key|secret|sig|pass")
-COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd", b"x\x9c", b"x\xda")
+COMPRESSED = (
+    b"\x1f\x8b",
+    b"PK\x03\x04",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"(\xb5/\xfd",
+    b"x\x01",
+    b"x^",
+    b"x\x9c",
+    b"x\xda",
+)
 
 
 class TransientFetchError(CannotReconcileError):
@@ -190,7 +200,7 @@ def _read(url: str, token: str, timeout: float) -> bytes:
             request.add_unredirected_header("Authorization", f"Bearer {token}")
         with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310 - check_url
             document: bytes = response.read(MAX_CONFIG_BYTES + 1)
-            missing = getattr(response, "length", None)
+            missing, code = getattr(response, "length", None), getattr(response, "status", 200)
     except CannotReconcileError:
         raise
     except urllib.error.HTTPError as error:
@@ -199,6 +209,8 @@ def _read(url: str, token: str, timeout: float) -> bytes:
         raise _connection_failure(url, error) from None
     if len(document) > MAX_CONFIG_BYTES:
         raise invalid_config(f"it is larger than {MAX_CONFIG_BYTES} bytes")
+    if isinstance(code, int) and code != http.HTTPStatus.OK:
+        raise CannotReconcileError(_fetch_message(url, f"HTTP {code} is not an answer with a file"))
     if isinstance(missing, int) and missing > 0:
         raise TransientFetchError(_fetch_message(url, f"the answer lacks its last {missing} bytes"))
     return document
@@ -209,6 +221,9 @@ def _http_failure(url: str, error: urllib.error.HTTPError) -> CannotReconcileErr
     what = f"HTTP {error.code} {http.client.responses.get(error.code, '')}".rstrip()
     if error.code in {408, 429} or error.code >= 500:  # noqa: PLR2004 - statuses of HTTP
         return TransientFetchError(_fetch_message(url, what), _retry_after(error.headers))
+    if error.code < 400:  # noqa: PLR2004 - the rest of the redirects
+        what = f"{what}: a redirect that cannot be followed; verify CONFIG_GIT_URL"
+        return CannotReconcileError(_fetch_message(url, what))
     kind = RefusedFetchError if error.code in {401, 403, 404} else CannotReconcileError
     return kind(
         _fetch_message(url, f"{what}; verify CONFIG_GIT_URL, its commit SHA and the access to it")
@@ -378,7 +393,8 @@ def parse_config(document: bytes) -> dict[str, object]:
     except RecursionError as error:
         raise invalid_config("it is nested too deeply") from error
     except ValueError as error:
-        raise invalid_config(f"it is not UTF-8 JSON: {error}") from error
+        reason = str(error).partition(";")[0]  # what follows is advice for programmers
+        raise invalid_config(f"it is not UTF-8 JSON: {reason}") from error
     if not isinstance(config, dict):
         raise invalid_config("it must be an object with the key 'queries'")
     queries = config.get("queries")

@@ -23,6 +23,7 @@ from botocore.utils import parse_timestamp
 from ._calls import CLIENT_CONFIG, Clock
 from ._git import ConfigSource
 from .schedule_manager import (
+    MAX_NAME,
     CannotReconcileError,
     ScheduleGroup,
     Settings,
@@ -189,7 +190,7 @@ def read_options(event: object) -> Options:
     asked = event if isinstance(event, dict) else {}
     names = {option.name.replace("_", ""): option.name for option in fields(Options)}
     for key in asked:
-        name = names.get(re.sub("[_-]", "", str(key)).lower(), key)
+        name = names.get(re.sub(r"[\W_]", "", str(key)).lower(), key)
         if name != key:
             raise OptionsError(f"The event's {quoted(key)} must be written '{name}'")
     ours = {name: asked[name] for name in names.values() if name in asked}
@@ -231,10 +232,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _check_values(values: Mapping[str, str]) -> None:
-    for name in ("project_name", "schedule_group_name"):
-        if name in values and not is_name(values[name]):
+    # a schedule's name has a hyphen and at least one character behind the project's
+    for name, longest in (("project_name", MAX_NAME - 2), ("schedule_group_name", MAX_NAME)):
+        if name in values and not (is_name(values[name]) and len(values[name]) <= longest):
             raise CannotReconcileError(
-                f"{name.upper()} must be at most 64 letters, digits, '-', '_' and '.',"
+                f"{name.upper()} must be at most {longest} letters, digits, '-', '_' and '.',"
                 f" not {quoted(values[name])}"
             )
     limit = values.get("max_deletions", "0")

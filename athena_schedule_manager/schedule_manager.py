@@ -10,8 +10,10 @@ Nothing here reads the environment or makes a client: settings, client and clock
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
+import itertools
 import json
 import logging
 import math
@@ -20,7 +22,7 @@ import reprlib
 import unicodedata
 import uuid
 from dataclasses import dataclass, field, fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
@@ -30,7 +32,6 @@ from ._expressions import expression_problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef, PaginatorConfigTypeDef
@@ -45,6 +46,7 @@ SETTLED = 60.0  # seconds without a change after which a schedule is remembered 
 MAX_NAME = 64
 MAX_DESCRIPTION = 512
 MAX_TIMEZONE = 50
+MAX_KEYS = 100  # keys of a query that are looked at for hints
 MAX_CHANGES = 1000  # lines that a dry run returns
 MAX_LINE = 1000  # characters of such a line, and of what a service answers
 MAX_SHOWN = 200  # characters of a value from outside in a message
@@ -452,17 +454,22 @@ def hints(queries: Mapping[str, object]) -> list[str]:
 
     The file is shared with the Query Executor, so such a key is never refused.
     """
-    found = []
-    for query_id, query in queries.items():
-        for key in query if isinstance(query, dict) else ():
-            plain = re.sub(r"[\s_-]", "", key[:MAX_SHOWN]).lower()
-            near = difflib.get_close_matches(plain, QUERY_KEYS, n=1, cutoff=0.8)
-            if near and key not in QUERY_KEYS:
-                found.append(
-                    f"HINT: query {quoted(query_id)}: {quoted(key)} is not a key of the manager;"
-                    f" did you mean '{near[0]}'?"
-                )
-    return found
+    return [
+        f"HINT: query {quoted(query_id)}: {quoted(key)} is not a key of the manager;"
+        f" did you mean '{near}'?"
+        for query_id, query in queries.items()
+        if isinstance(query, dict)
+        for key in itertools.islice(query, MAX_KEYS)
+        if (near := _near_key(key))
+    ]
+
+
+@functools.lru_cache(maxsize=1024)  # the queries of a file have the same few keys
+def _near_key(key: str) -> str | None:
+    if key in QUERY_KEYS or len(key) > MAX_TIMEZONE:
+        return None
+    plain = re.sub(r"[\s_-]", "", key).lower()
+    return next(iter(difflib.get_close_matches(plain, QUERY_KEYS, n=1, cutoff=0.8)), None)
 
 
 # --- The existing state, and how it differs
@@ -532,11 +539,22 @@ def update_request(
     start = request.get("StartDate")
     if start and start.timestamp() < now:
         del request["StartDate"]
-        if rate := re.match(r"rate\(0*(\d+) ([a-z]*?)s?\)", wanted.cron.lower()):
-            period = int(rate[1]) * RATE_SECONDS[rate[2]]
-            periods = math.ceil((now - start.timestamp()) / period)
-            request["StartDate"] = start + timedelta(seconds=periods * period)
+        following = _next_occurrence(start, wanted.cron, now)
+        if following and following < request.get("EndDate", datetime.max.replace(tzinfo=UTC)):
+            request["StartDate"] = following
     return request
+
+
+def _next_occurrence(start: datetime, expression: str, now: float) -> datetime | None:
+    """Return when a rate that began at `start` comes next, or None if that cannot be told."""
+    rate = re.match(r"rate\(0*(\d+) ([a-z]*?)s?\)", expression.lower())
+    if rate is None:
+        return None
+    period = int(rate[1]) * RATE_SECONDS[rate[2]]
+    with contextlib.suppress(OverflowError):  # beyond the year 9999
+        periods = math.ceil((now - start.timestamp()) / period)
+        return start + timedelta(seconds=periods * period)
+    return None
 
 
 def _request(base: Mapping[str, Any], wanted: Schedule) -> dict[str, Any]:
@@ -691,7 +709,9 @@ class ScheduleGroup:
             if self.clock.monotonic() - live.read_at > FRESH:
                 live = self._read(wanted.name)
                 self.clock.require_time()
-                if not tried and completed(wanted, live.owned) == live.owned:
+                if completed(wanted, live.owned) == live.owned:
+                    if tried:
+                        return  # by an attempt of ours whose answer was lost
                     raise AlreadyDoneError(
                         f"Schedule {wanted.name} no longer differs: somebody changed it meanwhile"
                     )

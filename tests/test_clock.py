@@ -13,17 +13,10 @@ from athena_schedule_manager import _calls
 from athena_schedule_manager._calls import Clock, OutOfTimeError, overlap
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import CRON, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, messages
+from tests.world.faults import Hanging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from tests.world import World
-
-
-def countdown(seconds: float) -> Callable[[], float]:
-    """Return a clock that really runs."""
-    end = time.monotonic() + seconds
-    return lambda: end - time.monotonic()
 
 
 class Budget:
@@ -37,26 +30,6 @@ class Budget:
     def __call__(self) -> float:
         """Return the seconds left."""
         return 60.0 if len(self.world.faults.calls) < self.calls else 4.9
-
-
-@pytest.fixture
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the last seconds of an invocation short ones, so that a test can live through them."""
-    monkeypatch.setattr(_calls, "NO_NEW_CALL", 0.6)
-    monkeypatch.setattr(_calls, "STOP_WAITING", 0.4)
-
-
-@pytest.fixture
-def hanging() -> Iterator[Callable[[], None]]:
-    """Return a fault that hangs until the test is over, and never reaches the mock."""
-    over = threading.Event()
-
-    def hang() -> None:
-        over.wait(10)
-        raise ConnectionAbortedError
-
-    yield hang
-    over.set()
 
 
 def undone(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -161,79 +134,50 @@ def test_a_conflict_near_the_end_is_not_tried_again(
     assert undone(caplog) == ["1"]
 
 
-@pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize(
-    ("operation", "results"),
+    ("operation", "ended", "results"),
     [
-        pytest.param("GetSchedule", {"failed": 3}, id="reading"),
-        pytest.param("CreateSchedule", {"updated": 1, "failed": 2}, id="creating"),
-        pytest.param("UpdateSchedule", {"created": 1, "failed": 2}, id="updating"),
-        pytest.param("DeleteSchedule", {"created": 1, "updated": 1, "failed": 1}, id="deleting"),
+        pytest.param("GetSchedule", 1, {"failed": 3}, id="reading"),
+        pytest.param("CreateSchedule", 3, {"updated": 1, "failed": 2}, id="creating"),
+        pytest.param("UpdateSchedule", 3, {"created": 1, "failed": 2}, id="updating"),
+        pytest.param("DeleteSchedule", 4, {"created": 1, "updated": 1, "failed": 1}, id="deleting"),
     ],
 )
 def test_a_call_that_hangs_is_abandoned(
     world: World,
     caplog: pytest.LogCaptureFixture,
-    hanging: Callable[[], None],
     operation: str,
+    ended: int,
     results: dict[str, int],
 ) -> None:
     """The counters are returned before the invocation's end, and nothing is deleted too early."""
     world.create(NAME, ScheduleExpression=OTHER_CRON)
     world.create("pn-obsolete")
-    world.faults.hook(operation, hanging)
-    left = countdown(1.2)
-    assert world.run(QUERIES | {"new": {"schedule": CRON}}, left) == NOTHING_DONE | results
-    assert left() > 0
+    hanging = Hanging(world.faults, operation, ended=ended)
+    queries = QUERIES | {"new": {"schedule": CRON}}
+    assert world.run(queries, left=hanging.left) == NOTHING_DONE | results
     assert undone(caplog) == [str(results["failed"])]
     assert "pn-obsolete" in world.ours()
+    caplog.clear()
+    hanging.let_go()
+    assert caplog.records == []  # what it answers late has been counted and told already
 
 
-@pytest.mark.usefixtures("short_waits")
-def test_a_group_that_hangs_is_abandoned(
-    world: World, caplog: pytest.LogCaptureFixture, hanging: Callable[[], None]
-) -> None:
+def test_a_group_that_hangs_is_abandoned(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """No create starts after it."""
-    world.faults.hook("GetScheduleGroup", hanging)
-    assert world.run(QUERIES, countdown(1.2)) == NOTHING_DONE | {"failed": 1}
+    hanging = Hanging(world.faults, "GetScheduleGroup")
+    assert world.run(QUERIES, left=hanging.left) == NOTHING_DONE | {"failed": 1}
+    hanging.let_go()
     assert "CreateSchedule" not in world.faults.calls
     assert undone(caplog) == ["1"]
 
 
-@pytest.mark.usefixtures("short_waits")
-def test_an_abandoned_call_logs_nothing_when_it_ends_late(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Its failure has been counted and told already."""
-    released, ended = threading.Event(), threading.Event()
-
-    def fail_late() -> None:
-        released.wait(10)
-        ended.set()
-        raise ConnectionAbortedError
-
-    world.create_group()
-    world.faults.hook("CreateSchedule", fail_late)
-    assert world.run(QUERIES, countdown(1.2)) == NOTHING_DONE | {"failed": 1}
-    caplog.clear()
-    released.set()
-    assert ended.wait(10)
-    for thread in threading.enumerate():
-        if thread.name.startswith("ThreadPoolExecutor"):
-            thread.join(10)
-    assert caplog.records == []
-
-
-def test_a_listing_that_hangs_is_abandoned(
-    world: World, hanging: Callable[[], None], short_waits: None
-) -> None:
+def test_a_listing_that_hangs_is_abandoned(world: World) -> None:
     """The run fails before the invocation's end."""
-    del short_waits
-    world.faults.hook("ListSchedules", hanging)
-    left = countdown(1.2)
+    hanging = Hanging(world.faults, "ListSchedules")
     with pytest.raises(CannotReconcileError, match="ran out of time"):
-        world.run(QUERIES, left)
-    assert left() > 0
+        world.run(QUERIES, left=hanging.left)
+    hanging.let_go()
 
 
 def test_creates_that_a_missing_group_blocks_have_their_lines_even_without_time(

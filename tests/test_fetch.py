@@ -69,6 +69,16 @@ def test_a_refusal_is_never_tried_again(git_host: GitHost, code: int, pauses: li
     assert (len(git_host.paths), pauses) == (1, [])
 
 
+@pytest.mark.parametrize("code", [201, 202, 203, 206])
+def test_only_200_is_an_answer_with_the_file(
+    git_host: GitHost, code: int, pauses: list[float]
+) -> None:
+    """A part of the file, or a promise of it, must not delete schedules."""
+    git_host.answer(document(BODY, code))
+    with pytest.raises(CannotReconcileError, match=f"HTTP {code} is not an answer with a file"):
+        fetched(git_host.url(), pauses)
+
+
 def test_a_refusal_after_a_passing_failure_ends_the_tries(
     git_host: GitHost, pauses: list[float]
 ) -> None:

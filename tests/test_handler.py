@@ -74,7 +74,7 @@ def test_all_missing_settings_are_told_in_one_error(
 
 
 @pytest.mark.parametrize("name", ["PROJECT_NAME", "SCHEDULE_GROUP_NAME"])
-@pytest.mark.parametrize("value", ["my project", "a/b", "é", "x" * 65])
+@pytest.mark.parametrize("value", ["my project", "a/b", "é", "x" * 65, "x" * 200])
 def test_a_name_that_the_service_refuses_names_its_variable(
     world: World, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
@@ -83,6 +83,17 @@ def test_a_name_that_the_service_refuses_names_its_variable(
     with pytest.raises(CannotReconcileError, match=f"^{name} must be .* not '{value}"):
         world.run(QUERIES)
     assert (world.git_host.paths, world.faults.calls) == ([], [])
+
+
+@pytest.mark.parametrize(("length", "taken"), [(62, True), (63, False), (64, False)])
+def test_a_project_name_leaves_room_for_a_hyphen_and_an_id(length: int, *, taken: bool) -> None:
+    """Or every query would be blamed for it, or the listing."""
+    environment = settings_environment(URL) | {"PROJECT_NAME": "x" * length}
+    if taken:
+        assert len(read_settings(environment).prefix) == length + 1
+    else:
+        with pytest.raises(CannotReconcileError, match=r"^PROJECT_NAME must be at most 62"):
+            read_settings(environment)
 
 
 @pytest.mark.parametrize("event", [None, {}, [], "text", {"source": "aws.events", "detail": {}}])

@@ -180,6 +180,8 @@ def test_a_thousand_changes_are_shown_at_most(strict_world: World, count: int, l
         ({"config_git_url": "https://git.example/"}, "config_git_url must be a string, and goes"),
         ({"config_git_url": "https://git.example/", "dry_run": False}, "goes with dry_run: true"),
         ({"dryRun": True}, "'dryRun' must be written 'dry_run'"),
+        ({"dry run": True}, "'dry run' must be written 'dry_run'"),
+        ({"dry_run ": True}, "must be written 'dry_run'"),
         ({"dryrun": True}, "'dryrun' must be written 'dry_run'"),
         ({"DRY_RUN": True}, "'DRY_RUN' must be written 'dry_run'"),
         ({"dry-run": True}, "'dry-run' must be written 'dry_run'"),
@@ -204,7 +206,7 @@ def test_a_wrong_event_of_ours_is_an_error_and_does_nothing(
 
 def test_other_keys_of_an_event_are_ignored(strict_world: World) -> None:
     """EventBridge sends many."""
-    event = {"source": "aws.events", "detail": {"dry_run": "x"}, "dry run": 5, "Dry": True}
+    event = {"source": "aws.events", "detail": {"dry_run": "x"}, "dry": 5, "run": True}
     assert strict_world.run(QUERIES, event=event) == NOTHING_DONE | {"created": 1}
 
 

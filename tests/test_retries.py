@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,13 +10,13 @@ import pytest
 from athena_schedule_manager import _calls, index
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import CRON, GROUP, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, bystander, messages
-from tests.world.faults import LOST, SERVER_ERROR, SILENT, THROTTLED, Fault, error_response
+from tests.world.faults import LOST, SERVER_ERROR, SILENT, THROTTLED, Fault, Hanging
 from tests.world.model_server import model_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+    from botocore.awsrequest import AWSPreparedRequest
 
     from tests.world import World
 
@@ -175,70 +173,78 @@ def test_no_pause_goes_beyond_the_clock(
     assert messages(caplog, logging.ERROR) == []
 
 
+@pytest.mark.parametrize("error", [("ThrottlingException", 400), ("RequestTimeout", 408)])
+def test_throttling_and_timeouts_are_known_by_code_or_status(
+    strict_world: World, error: tuple[str, int]
+) -> None:
+    """Whatever comes with the other one."""
+    strict_world.faults.put("ListSchedules", Fault(error, times=3))
+    assert strict_world.run(QUERIES) == NOTHING_DONE | {"created": 1}
+
+
+def test_an_outage_from_the_very_first_call_is_waited_for(strict_world: World) -> None:
+    """Patience begins with the first failure, not with the run."""
+    strict_world.time.ahead += 100
+    strict_world.faults.put("ListSchedules", Fault(SERVER_ERROR, seconds=20))
+    assert strict_world.run(QUERIES) == NOTHING_DONE | {"created": 1}
+
+
 # --- Threads that a run has given up
 
 
-class Hanging:
-    """Calls of an operation that hang until they are let go, and then are throttled."""
-
-    def __init__(self, world: World, operation: str) -> None:
-        """Hang every call of the operation."""
-        self.world = world
-        self.over = threading.Event()
-        world.faults.hook(operation, self._hang)
-
-    def _hang(self) -> AWSResponse:
-        self.over.wait(10)
-        return error_response(*THROTTLED)
-
-    def let_go(self) -> None:
-        """End the fault, and wait for all threads that the run left behind."""
-        self.world.faults.rules.clear()
-        self.over.set()
-        deadline = time.monotonic() + 10
-        for thread in threading.enumerate():
-            if thread.daemon and thread.name.startswith("Thread-") and "work" in thread.name:
-                thread.join(max(deadline - time.monotonic(), 0))
-                assert not thread.is_alive()
-
-
 @pytest.mark.parametrize("operation", ["UpdateSchedule", "DeleteSchedule", "CreateSchedule"])
-@pytest.mark.parametrize("clock", ["ends", "stands still"])
+@pytest.mark.parametrize("clock", ["ends", "goes back"])
 def test_threads_of_an_ended_run_never_write_later(
-    strict_world: World, monkeypatch: pytest.MonkeyPatch, operation: str, clock: str
+    strict_world: World, operation: str, clock: str
 ) -> None:
     """Each attempt asks the clock of its own invocation, which ends with it.
 
-    Also where the invocation's own clock stands still, as without a Lambda context.
+    Also where the invocation's own clock goes back, as one that stands still without a context.
     """
-    monkeypatch.setattr(_calls, "STOP_WAITING", 59.9)
     queries = many(strict_world, OTHER_CRON, 16)
     if operation == "DeleteSchedule":
         queries = {}
     if operation == "CreateSchedule":
         assert strict_world.faults.scheduler
         strict_world.faults.scheduler.groups[GROUP].clear()
-    hanging = Hanging(strict_world, operation)
-    end = time.monotonic() + 60
-    real = (lambda: end - time.monotonic()) if clock == "ends" else (lambda: 60.0)
-    results = strict_world.run(queries, left=real)
+    hanging = Hanging(strict_world.faults, operation, calls=2)
+    over: list[float] = []
+    results = strict_world.run(queries, left=lambda: 60.0 if over else hanging.left())
     assert results == NOTHING_DONE | {"failed": 16}
     before = strict_world.live()
     calls = len(strict_world.faults.calls)
+    over += [1] if clock == "goes back" else []
     hanging.let_go()
     assert strict_world.live() == before
     assert len(strict_world.faults.calls) == calls
 
 
-def test_a_pause_after_an_ended_run_stays(
-    strict_world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Sixteen updates are throttled until the clock ends, and the operator pauses all sixteen."""
-    monkeypatch.setattr(_calls, "STOP_WAITING", 59.9)
+def test_a_run_that_ends_during_the_second_read_writes_nothing_later(strict_world: World) -> None:
+    """Each call of an attempt asks the clock, the write behind the read, too."""
+    queries = many(strict_world, CRON, 4)
+    strict_world.time.ahead = 120
+    strict_world.run(queries)  # from memory, an update reads first
+    hanging = Hanging(strict_world.faults, "GetSchedule", calls=2)
+    strict_world.faults.rules.pop(0)
+
+    def hang_and_answer(operation: str, _: AWSPreparedRequest) -> None:
+        if operation == "GetSchedule":
+            hanging.hang()
+
+    strict_world.faults.rule(hang_and_answer)
+    changed = {query_id: {"schedule": OTHER_CRON} for query_id in queries}
+    results = strict_world.run(changed, left=hanging.left)
+    assert results == NOTHING_DONE | {"failed": 4}
+    hanging.let_go()
+    assert "UpdateSchedule" not in strict_world.faults.calls
+    assert set(strict_world.ours().values()) == {CRON}
+
+
+def test_a_pause_after_an_ended_run_stays(strict_world: World) -> None:
+    """Updates are throttled until the clock ends, and the operator pauses all sixteen."""
     queries = many(strict_world, OTHER_CRON, 16)
-    hanging = Hanging(strict_world, "UpdateSchedule")
-    end = time.monotonic() + 60
-    strict_world.run(queries, left=lambda: end - time.monotonic())
+    hanging = Hanging(strict_world.faults, "UpdateSchedule", calls=2)
+    strict_world.run(queries, left=hanging.left)
     assert strict_world.faults.scheduler
     group = strict_world.faults.scheduler.groups[GROUP]
     for name in group:

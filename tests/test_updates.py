@@ -96,6 +96,7 @@ def test_an_update_whose_answer_was_lost_for_long_is_still_counted(
     strict_world.faults.put("UpdateSchedule", Fault(THROTTLED, seconds=12, served=True))
     assert strict_world.run(QUERIES) == NOTHING_DONE | {"updated": 1}
     assert messages(caplog, logging.WARNING) == []
+    assert strict_world.faults.calls[-1] == "GetSchedule"  # nothing is sent that changes nothing
 
 
 def test_a_member_that_the_sdk_does_not_take_is_left_out(strict_world: World) -> None:
@@ -138,6 +139,8 @@ def test_a_schedule_that_began_a_month_ago_is_updated_once(
         ("rate(1 day)", NOW - 1, NOW + 86_399),
         ("RATE(090 Minutes)", NOW - 91 * 60, NOW + 89 * 60),
         ("rate(2 hours)", NOW - MONTH - 60, NOW + 7_140),
+        ("rate(9999999 days)", NOW - 1, None),
+        ("rate(99999999999999999999 days)", NOW - 1, None),
     ],
 )
 def test_a_past_start_date_is_left_out_or_moved_on_by_whole_periods(
@@ -149,6 +152,15 @@ def test_a_past_start_date_is_left_out_or_moved_on_by_whole_periods(
     [update] = plan_of({"daily-report": query}, existing(live_with(StartDate=date))).updates
     found = request_of(update, NOW).get("StartDate")
     assert found == (datetime.fromtimestamp(sent, UTC) if sent else None)
+
+
+def test_a_rate_that_would_next_come_after_its_end_has_no_start_date() -> None:
+    """The service wants the end after the start."""
+    dates = {name: datetime.fromtimestamp(at, UTC) for name, at in (("s", NOW - 9), ("e", NOW + 9))}
+    live = live_with(StartDate=dates["s"], EndDate=dates["e"])
+    query = {"schedule": "rate(7 days)", "description": "Daily"}
+    [update] = plan_of({"daily-report": query}, existing(live)).updates
+    assert "StartDate" not in request_of(update, NOW)
 
 
 # --- Dead-letter queues

@@ -170,7 +170,8 @@ class Faults:
                 return None
             with lock:
                 left[0] -= 1
-                return fault() if left[0] >= 0 else None
+                over = left[0] < 0
+            return None if over else fault()
 
         self.rule(rule)
 
@@ -218,3 +219,41 @@ def error_response(error: str, code: int) -> AWSResponse:
     """Return an error as the service sends it."""
     body = json.dumps({"Message": f"told to answer {error}"}).encode()
     return response(body, code, **{"x-amzn-errortype": error})
+
+
+class Hanging:
+    """Calls of an operation that hang until they are let go, and the clock that ends meanwhile.
+
+    The clock stands still until so many calls hang and so many others have ended: no test depends
+    on how fast the machine is.
+    """
+
+    def __init__(self, faults: Faults, operation: str, calls: int = 1, ended: int = 0) -> None:
+        """Hang every call of the operation; the clock ends when `calls` of them hang."""
+        self._faults, self._calls, self._ended = faults, calls, len(faults.ended) + ended
+        self._begun = 0
+        self._over = threading.Event()
+        faults.hook(operation, self._hang)
+
+    def hang(self) -> None:
+        """Hang until it is over."""
+        self._begun += 1
+        self._over.wait(20)
+
+    def _hang(self) -> AWSResponse:
+        self.hang()
+        return error_response(*THROTTLED)
+
+    def left(self) -> float:
+        """Return the seconds left of the invocation."""
+        over = self._begun >= self._calls and len(self._faults.ended) >= self._ended
+        return 1.9 if over else 60.0
+
+    def let_go(self) -> None:
+        """End the fault, and wait for all threads that the run has given up."""
+        self._faults.rules.clear()
+        self._over.set()
+        for thread in threading.enumerate():
+            if thread.daemon and "work" in thread.name:
+                thread.join(20)
+                assert not thread.is_alive()

@@ -72,6 +72,7 @@ class Scheduler:
     ) -> None:
         """Begin with the group `default`; `now` dates the changes, `today` judges a StartDate."""
         self.today = today
+        self.ignores_prefix = False
         self.groups: dict[str, dict[str, dict[str, Any]]] = {"default": {}}
         self.now = now
         self._tokens: dict[tuple[str, str], str] = {}
@@ -102,7 +103,8 @@ class Scheduler:
         schedules = sorted(
             (schedule for group in groups for schedule in group.values()), key=itemgetter("Arn")
         )
-        found = [s for s in schedules if s["Name"].startswith(NamePrefix) and s["Arn"] > NextToken]
+        prefix = "" if self.ignores_prefix else NamePrefix
+        found = [s for s in schedules if s["Name"].startswith(prefix) and s["Arn"] > NextToken]
         page = found[:MaxResults]
         more = {"NextToken": page[-1]["Arn"]} if len(found) > len(page) else {}
         return {"Schedules": [self._summary(schedule) for schedule in page], **more}
