@@ -1,30 +1,17 @@
-"""The repository: its layout, its dependencies, and the README held against the code."""
+"""The repository: its layout and its dependencies."""
 
 from __future__ import annotations
 
 import ast
-import contextlib
-import logging
 import re
 import subprocess
 import sys
-from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from athena_schedule_manager.schedule_manager import Settings
-from tests.world import CRON, OTHER_CRON, status
-from tests.world.actions import scheduler_actions
-from tests.world.faults import Fault
-
-if TYPE_CHECKING:
-    from tests.world import World
-
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "athena_schedule_manager"
-README = (ROOT / "README.md").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 DESIGN_CARD = {
     "athena_schedule_manager",
@@ -136,84 +123,3 @@ def test_make_alone_lists_every_target() -> None:
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     [phony] = re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
     assert re.findall(r"^make ([\w-]+) +\S", listed, re.MULTILINE) == phony.split()
-
-
-def test_the_readme_uses_only_targets_that_there_are() -> None:
-    """Each command can be typed as written."""
-    [phony] = re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
-    used = set(re.findall(r"`make ([a-z-]+)", README)) | set(
-        re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)
-    )
-    assert used <= set(phony.split())
-    assert {"run", "test", "lint", "check"} <= used
-
-
-@pytest.mark.parametrize("setting", fields(Settings), ids=lambda setting: setting.name)
-def test_the_readme_has_every_variable_with_its_default(setting: object) -> None:
-    """As the code has it."""
-    name, default = getattr(setting, "name", ""), getattr(setting, "default", None)
-    expected = "required" if default is MISSING else f"`{default}`" if default else "none"
-    assert re.search(rf"^\| `{name.upper()}` \|[^|]*\| {expected} \|$", README, re.MULTILINE)
-
-
-def readme_messages() -> list[re.Pattern[str]]:
-    """Return the README's tables of messages as patterns: what is in braces may be anything."""
-    written = re.findall(r"^\| (?:INFO \| |WARNING \| )?`([^`|]+)` \|", README, re.MULTILINE)
-    parts = [re.split(r"\{\w+\}|\.\.\.", message) for message in written if " " in message]
-    return [re.compile(".*".join(map(re.escape, texts)), re.DOTALL) for texts in parts]
-
-
-def logged_by_bad_days(world: World, caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return every kind of message, logged by runs that meet every kind of trouble."""
-    caplog.set_level(logging.INFO)
-    world.run({"a": {"schedule": CRON}, "b": {"schedule": CRON}, "broken": {}})
-    world.run({"a": {"schedule": OTHER_CRON}})
-    clock = iter([60.0] * 7)
-    world.run({"c": {"schedule": CRON}}, left=lambda: next(clock, 4.9))
-    for operation in ("GetSchedule", "CreateSchedule", "UpdateSchedule", "DeleteSchedule"):
-        rule = world.faults.put(operation, Fault(("AccessDeniedException", 403)))
-        world.run({"a": {"schedule": CRON}, "new": {"schedule": CRON}})
-        world.faults.remove(rule)
-    world.faults.hook("CreateSchedule", lambda: world.create("pn-late"), times=1)
-    world.run({"late": {"schedule": OTHER_CRON}})
-    world.git_host.answer(status(503))
-    world.run()
-    for trouble in ("[]", "listing", "limit", "settings"):
-        run_into(world, trouble)
-    return caplog.messages
-
-
-def run_into(world: World, trouble: str) -> None:
-    """Run once with something wrong that ends the run, or its deletes."""
-    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Exception):
-        world.git_host.publish([] if trouble == "[]" else {"queries": {}})
-        if trouble == "limit":
-            patch.setenv("MAX_DELETIONS", "0")
-        if trouble == "settings":
-            patch.delenv("SCHEDULE_ROLE_ARN")
-        times = int(trouble == "listing")
-        world.faults.put("ListSchedules", Fault(("AccessDeniedException", 403), times=times))
-        world.run()
-
-
-def test_the_readme_has_every_message_that_is_logged(
-    strict_world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Word for word, with a placeholder where the words differ from run to run."""
-    patterns = readme_messages()
-    found = logged_by_bad_days(strict_world, caplog)
-    assert len(set(found)) > 20
-    assert [m for m in found if not any(p.fullmatch(m) for p in patterns)] == []
-
-
-def test_the_readme_grants_exactly_the_calls_that_the_code_makes() -> None:
-    """And handing the execution role on."""
-    policy = README.partition("## Permissions")[2].partition("## ")[0].partition("```yaml")[2]
-    granted = set(re.findall(r"(?:scheduler|iam):[A-Z]\w+", policy.partition("```")[0]))
-    assert granted == scheduler_actions() | {"iam:PassRole", "iam:PassedToService"}
-
-
-def test_the_readme_names_every_file_of_the_package() -> None:
-    """In its section on the file structure."""
-    for path in PACKAGE.glob("*.py"):
-        assert path.name in README
