@@ -7,6 +7,7 @@ applied, or only shown; the counters are returned. Here are the log's format and
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -134,12 +135,7 @@ class ExecutionEnvironment:
     def scheduler_client(self) -> EventBridgeSchedulerClient:
         """Return the client, which makes one attempt for each call."""
         if self._client is None:
-            session = botocore.session.get_session()
-            parsers = session.get_component("response_parser_factory")
-            parsers.set_parser_defaults(timestamp_parser=_date)
-            self._client = boto3.Session(botocore_session=session).client(
-                "scheduler", config=CLIENT_CONFIG
-            )
+            self._client = _session().client("scheduler", config=CLIENT_CONFIG)
         return self._client
 
     def initialise(self, environ: Mapping[str, str]) -> None:
@@ -156,6 +152,14 @@ class ExecutionEnvironment:
         if self._memory[0] != settings:
             self._memory = (settings, {})
         return self._memory[1]
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    """Return a session of the SDK that reads dates as we do; it loads the service's model once."""
+    session = botocore.session.get_session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_date)
+    return boto3.Session(botocore_session=session)
 
 
 def _date(value: float | str) -> datetime:

@@ -35,8 +35,8 @@ def test_after_a_kill_at_any_call_the_next_run_ends_in_the_wanted_state(
     remote: RemoteScheduler, processes: Any
 ) -> None:
     """SIGKILL, many times: there is no state but the schedules themselves."""
-    amid = [survive_a_kill(remote, processes, call) for call in range(1, CALLS + 2, 3)]
-    assert sum(amid) >= 8
+    amid = [survive_a_kill(remote, processes, call) for call in range(1, CALLS + 2, 4)]
+    assert sum(amid) >= 6
 
 
 def test_the_model_in_a_process_of_its_own_has_a_quota(remote: RemoteScheduler) -> None:
