@@ -46,7 +46,7 @@ SETTLED = 60.0  # seconds without a change after which a schedule is remembered 
 MAX_NAME = 64
 MAX_DESCRIPTION = 512
 MAX_TIMEZONE = 50
-MAX_KEYS = 100  # keys of a query that are looked at for hints
+MAX_KEYS, MAX_KEY = 100, 50  # keys of a query, and their characters, that may have a hint
 MAX_CHANGES = 1000  # lines that a dry run returns
 MAX_LINE = 1000  # characters of such a line, and of what a service answers
 MAX_SHOWN = 200  # characters of a value from outside in a message
@@ -466,7 +466,7 @@ def hints(queries: Mapping[str, object]) -> list[str]:
 
 @functools.lru_cache(maxsize=1024)  # the queries of a file have the same few keys
 def _near_key(key: str) -> str | None:
-    if key in QUERY_KEYS or len(key) > MAX_TIMEZONE:
+    if key in QUERY_KEYS or len(key) > MAX_KEY:
         return None
     plain = re.sub(r"[\s_-]", "", key).lower()
     return next(iter(difflib.get_close_matches(plain, QUERY_KEYS, n=1, cutoff=0.8)), None)
