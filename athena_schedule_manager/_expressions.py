@@ -9,23 +9,16 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MAX_EXPRESSION = 256  # characters (botocore model)
 
-_LAST = "L W LW "
-_WEEKDAYS = "SUN MON TUE WED THU FRI SAT SUNL MONL TUEL WEDL THUL FRIL SATL"
-_MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
 # name, lowest and highest number, words; the service does not check the year, so it is not here
 _CRON_FIELDS = (
     ("minute", 0, 59, ""),
     ("hour", 0, 23, ""),
-    ("day-of-month", 1, 31, _LAST),
-    ("month", 1, 12, _MONTHS),
-    ("day-of-week", 1, 7, _LAST + _WEEKDAYS),
+    ("day-of-month", 1, 31, "L|W|LW"),
+    ("month", 1, 12, "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"),
+    ("day-of-week", 1, 7, "L|W|LW|(SUN|MON|TUE|WED|THU|FRI|SAT)L?"),
 )
 
 
@@ -35,10 +28,16 @@ def expression_problem(expression: str) -> str | None:
         return "is blank; write one such as 'cron(0 2 * * ? *)'"
     if len(expression) > MAX_EXPRESSION:
         return f"is longer than {MAX_EXPRESSION} characters; split the query's schedule"
-    match = re.fullmatch(r"(cron|rate|at)\((.*)\)", expression, re.IGNORECASE | re.DOTALL)
+    match = re.fullmatch(r"(?is)(cron|rate|at)\((.*)\)", expression)
     if match is None:
-        return f"must be cron(...), rate(...) or at(...){_suggestion(expression.split())}"
-    return _PROBLEMS[match[1].lower()](match[2])
+        return f"must be cron(...), rate(...) or at(...){_suggestion(expression)}"
+    keyword, body = match[1].lower(), match[2]
+    if keyword == "rate" and not re.fullmatch("(?ai)0*[1-9][0-9]* (minute|hour|day)s?", body):
+        return "needs a positive whole number, one space and minutes, hours or days in rate(...)"
+    if keyword == "at" and not re.fullmatch("[^A-Za-z'\"]*[Tt ][0-9:. ]*[0-9][0-9:. ]*", body):
+        return "needs a date and a time without zone, offset or quotes: at(yyyy-mm-ddThh:mm:ss)"
+    problem = _cron_problem(body) if keyword == "cron" else None
+    return problem and problem + _suggestion(body)
 
 
 @functools.lru_cache(maxsize=16_384)  # most expressions are those of the run before
@@ -46,10 +45,9 @@ def _cron_problem(body: str) -> str | None:
     texts = body.split()
     if len(texts) not in {5, 6}:
         return f"has {len(texts)} cron fields, not six: minute hour day month weekday year"
-    if not _has_one_question_mark(body, texts):
+    if body.count("?") != 1 or "?" not in {texts[2], texts[4]}:
         count = f"has {len(texts)} fields and " if len(texts) == len(_CRON_FIELDS) else ""
-        rule = "needs ? in exactly one of day-of-month and day-of-week, and nowhere else"
-        return f"{count}{rule}{_suggestion(texts)}"
+        return f"{count}needs ? in exactly one of day-of-month and day-of-week, and nowhere else"
     if body.count("#") > 1:
         return "has two #, and only one is allowed"
     if any("" in text.split(",") for text in texts):
@@ -65,42 +63,19 @@ def _field_problem(text: str, name: str, low: int, high: int, words: str) -> str
     for value in re.findall(r"[0-9]+|[^\W0-9_]+", values):
         if value.isdecimal() and not low <= int(value) <= high:
             return f"has {name} {value}, outside {low}-{high}"
-        if value.isalpha() and value not in words.split():
+        if value.isalpha() and not re.fullmatch(words, value):
             return f"has {value}, which is not a {name}"
     return None
 
 
-def _suggestion(texts: list[str]) -> str:
+def _suggestion(body: str) -> str:
     """Return the cron that was probably meant, or nothing when that would be a guess."""
+    texts = body.split()
     if len(texts) == len(_CRON_FIELDS) and not re.search("[0-9]", texts[4]):
-        texts = [*texts, "*"]  # Unix cron has no year, and other numbers for the weekdays
+        texts.append("*")  # Unix cron has no year, and other numbers for the weekdays
     if len(texts) != len(_CRON_FIELDS) + 1:
         return ""
     if "?" not in texts and "*" in {texts[2], texts[4]}:
         texts[4 if texts[4] == "*" else 2] = "?"
     body = " ".join(texts)
-    valid = _has_one_question_mark(body, texts) and _cron_problem(body) is None
-    return f"; did you mean cron({body})?" if valid else ""
-
-
-def _has_one_question_mark(body: str, texts: list[str]) -> bool:
-    return body.count("?") == 1 and "?" in {texts[2], texts[4]}
-
-
-def _rate_problem(body: str) -> str | None:
-    if re.fullmatch(r"0*[1-9][0-9]* (minute|hour|day)s?", body, re.IGNORECASE | re.ASCII):
-        return None
-    return "needs a positive whole number, one space and minutes, hours or days in rate(...)"
-
-
-def _at_problem(body: str) -> str | None:
-    if re.fullmatch(r"[^A-Za-z'\"]*[Tt ][0-9:. ]*[0-9][0-9:. ]*", body):
-        return None
-    return "needs a date and a time without zone, offset or quotes: at(yyyy-mm-ddThh:mm:ss)"
-
-
-_PROBLEMS: dict[str, Callable[[str], str | None]] = {
-    "cron": _cron_problem,
-    "rate": _rate_problem,
-    "at": _at_problem,
-}
+    return "" if _cron_problem(body) else f"; did you mean cron({body})?"
