@@ -4,34 +4,27 @@ Every failure of fetching begins with FETCH_FAILED. Whatever a URL, a header or 
 a secret is in no message: a URL is shown without its query string, and a refused one not at all.
 """
 
-from __future__ import annotations
-
+import difflib
 import email.utils
 import functools
 import http.client
-import ipaddress
 import json
 import logging
 import re
 import ssl
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections import Counter
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Iterator
+from email.message import Message
+from typing import IO, Any
+from urllib.request import HTTPRedirectHandler, Request
 
 import boto3
 
-from ._calls import CLIENT_CONFIG, Calls, OutOfTimeError, pauses, within
-from .schedule_manager import CannotReconcileError, describe, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from email.message import Message
-
-    from ._calls import Clock
-    from .schedule_manager import Settings
+from ._calls import CLIENT_CONFIG, Calls, Clock, OutOfTimeError, pause_after
+from .schedule_manager import CannotReconcileError, Queries, Settings, describe, quoted
 
 logger = logging.getLogger(__package__)
 
@@ -46,32 +39,36 @@ HEADERS = {  # hosts refuse urllib's own name; GitHub's contents URL serves the 
     "User-Agent": "athena-schedule-manager",
     "Accept": "application/vnd.github.raw+json, */*",
 }
-AUTHORITY = re.compile(r"([0-9A-Za-z][0-9A-Za-z._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
+HOST = r"[0-9a-z][0-9a-z._-]*|\[[0-9a-f]*:[0-9a-f:.]*\]"
+LOOPBACK = r"localhost|127(?:\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}|\[::1\]"
+URL = re.compile(rf"(?ai)(https://(?:{HOST})|http://(?:{LOOPBACK}))(?::([0-9]{{1,5}}))?/[!-~]*")
+QUERY_KEYS = ("schedule", "cron", "description", "timezone", "enabled")
+MAX_KEYS, MAX_KEY = 100, 50  # keys of a query, and their characters, that may have a hint
 SHA = re.compile("[0-9a-fA-F]{40}")
 SECRET_NAME = re.compile("(?i)token|key|secret|sig|pass")
-COMPRESSED = (
-    b"\x1f\x8b",
-    b"PK\x03\x04",
-    b"BZh",
-    b"\xfd7zXZ",
-    b"(\xb5/\xfd",
-    b"x\x01",
-    b"x^",
-    b"x\x9c",
-    b"x\xda",
+COMPRESSED = rb"\x1f\x8b|PK\x03\x04|BZh|\xfd7zXZ|\(\xb5/\xfd|x[\x01^\x9c\xda]"
+NOT_THE_FILE = (  # how the answer begins, what it is, and what to do
+    (rb"\s*\Z", "empty", "verify the URL and the commit"),
+    (rb"(\xef\xbb\xbf)?\s*<", "a web page", "verify the URL and the access to it"),
+    (rb"version https://git-lfs", "a Git LFS pointer", "keep the file out of Git LFS"),
+    (COMPRESSED, "compressed", "use a URL that serves it as it is"),
 )
 
 
-class TransientFetchError(CannotReconcileError):
-    """A fetch failed for a reason that may pass: try again, or use the copy fetched before."""
+class FetchError(CannotReconcileError):
+    """The Git host cannot be reached, or has answered without the file."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        """Take the message, and the pause in seconds that the Git host asked for, if any."""
-        super().__init__(message)
+    def __init__(self, url: str, problem: str, retry_after: float | None = None) -> None:
+        """Take the URL, what went wrong, and the seconds after which the host wants to be asked."""
+        super().__init__(f"{FETCH_FAILED}{redacted(url)}: {problem}")
         self.retry_after = retry_after
 
 
-class RefusedFetchError(CannotReconcileError):
+class TransientFetchError(FetchError):
+    """A fetch failed for a reason that may pass: try again, or use the copy fetched before."""
+
+
+class RefusedFetchError(FetchError):
     """The Git host answered 401, 403 or 404: the token, if there is one, may have been rotated."""
 
 
@@ -96,8 +93,12 @@ class ConfigSource:
         url = url_to_fetch(settings.config_git_url, candidate)
         logger.info("Fetching config from Git: %s", redacted(url))
         pinned = any(SHA.fullmatch(url[begin:end]) for begin, end in revisions(url))
-        if not pinned and not dry_run:
-            self._warn_of_moving_url()
+        if not (pinned or dry_run or self._has_warned):
+            self._has_warned = True
+            logger.warning(
+                "CONFIG_GIT_URL has no 40-digit commit SHA: what it names may change unnoticed,"
+                " and no copy of it can serve while the Git host is unavailable"
+            )
         try:
             document = self.fetch(url, clock, settings.config_git_token_secret_arn)
         except TransientFetchError as error:
@@ -110,14 +111,6 @@ class ConfigSource:
             self.copy = (url, document)
         return queries
 
-    def _warn_of_moving_url(self) -> None:
-        if not self._has_warned:
-            logger.warning(
-                "CONFIG_GIT_URL has no 40-digit commit SHA: what it names may change unnoticed,"
-                " and no copy of it can serve while the Git host is unavailable"
-            )
-        self._has_warned = True
-
     def fetch(self, url: str, clock: Clock, secret_arn: str = "") -> bytes:
         """Get the document, trying again while the failure may pass, and once with the token anew.
 
@@ -127,75 +120,59 @@ class ConfigSource:
             urllib.request.install_opener(urllib.request.build_opener(RedirectRule))
             self._has_opener = True
         end = clock.monotonic() + min(FETCH_SECONDS, clock.left() / 2)
-        self._read_token(secret_arn, clock, end)
         may_be_rotated = bool(secret_arn)
-        next_pause = pauses(FIRST_PAUSE)
-        tries = TRIES
+        tries = 0
         while True:
+            if secret_arn and not self._token:
+                self._token = _read_token(secret_arn, clock, end)
             try:
-                return self._try(url, clock, end)
+                return _try(url, self._token if secret_arn else "", clock, end)
             except RefusedFetchError:
                 if not may_be_rotated:
                     raise
                 may_be_rotated, self._token = False, ""
-                self._read_token(secret_arn, clock, end)
             except TransientFetchError as error:
-                tries -= 1
-                pause = next(next_pause) if error.retry_after is None else error.retry_after
-                if not tries or clock.monotonic() + pause >= end:
+                tries += 1
+                ours = pause_after(tries, FIRST_PAUSE)
+                pause = ours if error.retry_after is None else error.retry_after
+                if tries == TRIES or clock.monotonic() + pause >= end:
                     raise
                 clock.sleep(pause)
 
-    def _try(self, url: str, clock: Clock, end: float) -> bytes:
-        left = max(end - clock.monotonic(), 0.1)
-        read = functools.partial(_read, url, self._token, min(left, SOCKET_SECONDS))
-        try:
-            return within(read, clock, left)
-        except OutOfTimeError:
-            raise TransientFetchError(_fetch_message(url, "no whole answer in time")) from None
 
-    def _read_token(self, secret_arn: str, clock: Clock, end: float) -> None:
-        """Read the token unless it is known. Raises CannotReconcileError."""
-        if not secret_arn:
-            self._token = ""
-        if self._token or not secret_arn:
-            return
-        secrets: Any = boto3.client("secretsmanager", config=CLIENT_CONFIG)
-        read = functools.partial(secrets.get_secret_value, SecretId=secret_arn)
-        calls = Calls(clock)
-        try:
-            secret = within(lambda: calls.retry(read), clock, max(end - clock.monotonic(), 0.1))
-        except OutOfTimeError:
-            raise _token_failure("cannot be read in time") from None
-        except Exception as error:
-            raise _token_failure(f"cannot be read: {describe(error)}") from error
-        self._token = _plain_token(secret.get("SecretString", ""))
-
-
-def _plain_token(secret: str) -> str:
-    if secret.lstrip().startswith(("{", "[", '"')):
-        raise _token_failure(
-            "must be the plain token, not JSON such as the console's key/value pairs;"
-            " store it as plain text"
+def _read_token(secret_arn: str, clock: Clock, end: float) -> str:
+    secrets: Any = boto3.client("secretsmanager", config=CLIENT_CONFIG)
+    read = functools.partial(secrets.get_secret_value, SecretId=secret_arn)
+    calls = Calls(clock)
+    what = f"{FETCH_FAILED}the secret of CONFIG_GIT_TOKEN_SECRET_ARN"
+    try:
+        secret = calls.alone(lambda: calls.retry(read), max(end - clock.monotonic(), 0.1))
+    except Exception as error:
+        raise CannotReconcileError(f"{what} cannot be read: {describe(error)}") from error
+    token: str = secret.get("SecretString", "")
+    if not re.fullmatch('(?![{["])[!-~]+', token):
+        raise CannotReconcileError(
+            f"{what} must be the plain token: printable ASCII characters without spaces and"
+            " newlines, not JSON such as the console's key/value pairs; store it as plain text"
         )
-    if not re.fullmatch("[!-~]+", secret):
-        raise _token_failure(
-            "must be a plain token of printable ASCII characters, without spaces and newlines"
-        )
-    return secret
-
-
-def _token_failure(problem: str) -> CannotReconcileError:
-    what = f"the secret of CONFIG_GIT_TOKEN_SECRET_ARN {problem}"
-    return CannotReconcileError(f"{FETCH_FAILED}{what}")
+    return token
 
 
 # --- One request
 
 
+def _try(url: str, token: str, clock: Clock, end: float) -> bytes:
+    left = max(end - clock.monotonic(), 0.1)
+    read = functools.partial(_read, url, token, min(left, SOCKET_SECONDS))
+    try:
+        return Calls(clock).alone(read, left)
+    except OutOfTimeError:
+        raise TransientFetchError(url, "no whole answer in time") from None
+
+
 def _read(url: str, token: str, timeout: float) -> bytes:
     try:
-        request = urllib.request.Request(url, headers=HEADERS)  # noqa: S310 - check_url
+        request = Request(url, headers=HEADERS)  # noqa: S310 - check_url
         if token:
             request.add_unredirected_header("Authorization", f"Bearer {token}")
         with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310 - check_url
@@ -210,39 +187,30 @@ def _read(url: str, token: str, timeout: float) -> bytes:
     if len(document) > MAX_CONFIG_BYTES:
         raise invalid_config(f"it is larger than {MAX_CONFIG_BYTES} bytes")
     if isinstance(code, int) and code != http.HTTPStatus.OK:
-        raise CannotReconcileError(_fetch_message(url, f"HTTP {code} is not an answer with a file"))
+        raise FetchError(url, f"HTTP {code} is not an answer with a file")
     if isinstance(missing, int) and missing > 0:
-        raise TransientFetchError(_fetch_message(url, f"the answer lacks its last {missing} bytes"))
+        raise TransientFetchError(url, f"the answer lacks its last {missing} bytes")
     return document
 
 
-def _http_failure(url: str, error: urllib.error.HTTPError) -> CannotReconcileError:
+def _http_failure(url: str, error: urllib.error.HTTPError) -> FetchError:
     error.close()
     what = f"HTTP {error.code} {http.client.responses.get(error.code, '')}".rstrip()
     if error.code in {408, 429} or error.code >= 500:  # noqa: PLR2004 - statuses of HTTP
-        return TransientFetchError(_fetch_message(url, what), _retry_after(error.headers))
-    if error.code < 400:  # noqa: PLR2004 - the rest of the redirects
-        what = f"{what}: a redirect that cannot be followed; verify CONFIG_GIT_URL"
-        return CannotReconcileError(_fetch_message(url, what))
-    kind = RefusedFetchError if error.code in {401, 403, 404} else CannotReconcileError
-    return kind(
-        _fetch_message(url, f"{what}; verify CONFIG_GIT_URL, its commit SHA and the access to it")
-    )
+        return TransientFetchError(url, what, _retry_after(error.headers))
+    kind = RefusedFetchError if error.code in {401, 403, 404} else FetchError
+    return kind(url, f"{what}; verify CONFIG_GIT_URL, its commit SHA and the access to it")
 
 
-def _connection_failure(url: str, error: Exception) -> CannotReconcileError:
+def _connection_failure(url: str, error: Exception) -> FetchError:
     reason = getattr(error, "reason", None)
     cause = reason if isinstance(reason, OSError) else error
     detail = f": {cause.strerror}" if isinstance(cause, OSError) and cause.strerror else ""
-    message = _fetch_message(url, f"{type(cause).__name__}{detail}")
+    problem = f"{type(cause).__name__}{detail}"
     may_pass = isinstance(cause, OSError | http.client.HTTPException)
     if may_pass and not isinstance(cause, ssl.SSLCertVerificationError):
-        return TransientFetchError(message)
-    return CannotReconcileError(f"{message}; verify CONFIG_GIT_URL")
-
-
-def _fetch_message(url: str, what: str) -> str:
-    return f"{FETCH_FAILED}{redacted(url)}: {what}"
+        return TransientFetchError(url, problem)
+    return FetchError(url, f"{problem}; verify CONFIG_GIT_URL")
 
 
 def _retry_after(headers: Message | None) -> float | None:
@@ -256,18 +224,13 @@ def _retry_after(headers: Message | None) -> float | None:
         return None
 
 
-class RedirectRule(urllib.request.HTTPRedirectHandler):
+class RedirectRule(HTTPRedirectHandler):
     """Hold every hop of a redirect to the rule of CONFIG_GIT_URL, and never leave https.
 
     The token goes along on the same host alone. The redirect's body is never read.
     """
 
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        *rest: Any,  # noqa: ANN401 - passed on
-    ) -> urllib.request.Request | None:
+    def redirect_request(self, req: Request, fp: IO[bytes], *rest: Any) -> Request | None:  # noqa: ANN401 - passed on
         """Return the request that follows to the URL, the last argument, or raise."""
         fp.close()  # or urllib would read it to its end
         check_url(rest[-1], "the redirect of CONFIG_GIT_URL", allow_http=req.type == "http")
@@ -303,24 +266,18 @@ def url_to_fetch(url: str, candidate: str | None) -> str:
             return candidate
     what = "its commit SHA" if pinned else "one path segment or query value"
     raise CannotReconcileError(
-        f"The event's config_git_url must be CONFIG_GIT_URL with {what} replaced by a 40-digit"
-        " commit SHA, and nothing else changed"
+        f"The event's config_git_url must be CONFIG_GIT_URL with {what} replaced by a 40-digit SHA"
     )
 
 
 def revisions(url: str) -> Iterator[tuple[int, int]]:
     """Yield where a revision can be: path segments, and query values not named like a secret."""
     path, _, query = url.partition("#")[0].partition("?")
-    begin = 0
-    for number, segment in enumerate(path.split("/")):
-        if number > 2:  # noqa: PLR2004 - behind the scheme, nothing, and the authority
-            yield begin, begin + len(segment)
-        begin += len(segment) + 1
-    for pair in query.split("&"):
-        name, mark, _ = pair.partition("=")
-        if mark and not SECRET_NAME.search(name):
-            yield begin + len(name) + 1, begin + len(pair)
-        begin += len(pair) + 1
+    for segment in re.compile("/([^/]*)").finditer(path, path.index("/", len("https://"))):
+        yield segment.span(1)
+    for value in re.finditer("(?:^|&)([^=&]*)=([^&]*)", query):
+        if not SECRET_NAME.search(value[1]):
+            yield len(path) + 1 + value.start(2), len(path) + 1 + value.end(2)
 
 
 def check_url(url: str, what: str, *, allow_http: bool = True) -> None:
@@ -328,50 +285,18 @@ def check_url(url: str, what: str, *, allow_http: bool = True) -> None:
 
     The message never shows the URL: a refused one may hold a password anywhere.
     """
-    if problem := _url_problem(url, allow_http=allow_http):
-        raise CannotReconcileError(f"{FETCH_FAILED}{what} {problem}")
-
-
-def _url_problem(url: str, *, allow_http: bool) -> str | None:
-    if len(url) > MAX_URL or not re.fullmatch("[!-~]+", url):
-        return (
-            f"must be at most {MAX_URL} printable ASCII characters without spaces;"
-            " percent-encode the others"
+    match = URL.fullmatch(url) if len(url) <= MAX_URL else None
+    secure = match and (allow_http or match[1].lower().startswith("https:"))
+    if not match or not secure or int(match[2] or 0) > 65535:  # noqa: PLR2004 - the highest port
+        raise CannotReconcileError(
+            f"{FETCH_FAILED}{what} must look like https://host/path, at most {MAX_URL} printable"
+            " ASCII characters, without user and password; http:// is for a loopback host only"
         )
-    try:
-        scheme, authority, *_ = urllib.parse.urlsplit(url)
-        host = "" if authority[:1] in {"", ":"} else _host_and_port(authority)[0]
-    except ValueError:
-        return "is not a valid URL" if "@" not in url else "must not hold a user or password"
-    if not host:
-        return "names no host; it must look like https://host/path"
-    if scheme == "https" or (allow_http and scheme == "http" and _is_loopback(host)):
-        return None
-    return "must begin with https:// (http:// only to a loopback host)"
 
 
-def _host_and_port(authority: str) -> tuple[str, int | None]:
-    """Return the host in lower case and the port, or raise ValueError."""
-    match = AUTHORITY.fullmatch(authority)
-    port = int(match[2][1:] or 0) if match and match[2] else None
-    if match is None or (port or 0) > 65535:  # noqa: PLR2004 - the highest port
-        raise ValueError
-    if authority.startswith("["):
-        return str(ipaddress.IPv6Address(match[1][1:-1])), port
-    return match[1].lower(), port
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urllib.parse.urlsplit(url)
-    host, port = _host_and_port(parts.netloc)
-    return parts.scheme, host, port or {"https": 443, "http": 80}.get(parts.scheme)
+def _origin(url: str) -> tuple[str, str]:
+    address, port = URL.findall(url)[0]
+    return address.lower(), port or ("443" if address.lower().startswith("https:") else "80")
 
 
 # --- The document
@@ -382,8 +307,9 @@ def parse_config(document: bytes) -> dict[str, object]:
 
     Raises CannotReconcileError that says what the document is instead.
     """
-    if problem := _document_problem(document):
-        raise invalid_config(problem)
+    for beginning, what, cure in NOT_THE_FILE:
+        if re.match(beginning, document):
+            raise invalid_config(f"the answer is {what}, not the file; {cure}")
     try:
         config = json.loads(
             document.decode("utf-8-sig"),
@@ -395,29 +321,12 @@ def parse_config(document: bytes) -> dict[str, object]:
     except ValueError as error:
         reason = str(error).partition(";")[0]  # what follows is advice for programmers
         raise invalid_config(f"it is not UTF-8 JSON: {reason}") from error
-    if not isinstance(config, dict):
-        raise invalid_config("it must be an object with the key 'queries'")
-    queries = config.get("queries")
-    if isinstance(queries, dict):
+    config = config if isinstance(config, dict) else {}
+    if isinstance(queries := config.get("queries"), dict):
         return queries
     if config.keys() & {"content", "documentation_url"}:
-        raise invalid_config(
-            "the answer is a description of the file by the host's API, not the file;"
-            " use the URL of the raw content"
-        )
+        raise invalid_config("the answer describes the file; use the URL of the raw content")
     raise invalid_config("'queries' is missing or not an object")
-
-
-def _document_problem(document: bytes) -> str | None:
-    if not document.strip():
-        return "it is empty"
-    if document.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return "the answer is a web page, not the file; verify the URL and the access to it"
-    if document.startswith(b"version https://git-lfs"):
-        return "the answer is a Git LFS pointer, not the file; keep the file out of Git LFS"
-    if document.startswith(COMPRESSED):
-        return "the answer is compressed, not the file; use a URL that serves it as it is"
-    return None
 
 
 def invalid_config(problem: str) -> CannotReconcileError:
@@ -435,3 +344,25 @@ def _object_of_unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]
 
 def _refuse_constant(name: str) -> float:
     raise invalid_config(f"{name} is not JSON")
+
+
+def hints(queries: Queries) -> list[str]:
+    """Return a line for each key of a query that is nearly one of ours and none. Pure.
+
+    The file is shared with the Query Executor, so such a key is never refused.
+    """
+    return [
+        f"HINT: query {quoted(query_id)}: {quoted(key)} is no key of ours; did you mean '{near}'?"
+        for query_id, query in queries.items()
+        if isinstance(query, dict)
+        for key in list(query)[:MAX_KEYS]
+        if (near := _near_key(key))
+    ]
+
+
+@functools.lru_cache(maxsize=1024)  # the queries of a file have the same few keys
+def _near_key(key: str) -> str | None:
+    if key in QUERY_KEYS or len(key) > MAX_KEY:
+        return None
+    plain = re.sub(r"[\s_-]", "", key).lower()
+    return next(iter(difflib.get_close_matches(plain, QUERY_KEYS, n=1, cutoff=0.8)), None)

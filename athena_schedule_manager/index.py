@@ -21,34 +21,28 @@ import boto3
 import botocore.session
 from botocore.utils import parse_timestamp
 
+from . import schedule_manager
 from ._calls import CLIENT_CONFIG, Clock
-from ._git import ConfigSource
-from .schedule_manager import (
-    MAX_NAME,
-    CannotReconcileError,
-    ScheduleGroup,
-    Settings,
-    apply_plan,
-    describe,
-    hints,
-    is_name,
-    make_plan,
-    one_line,
-    preview_plan,
-    quoted,
-)
+from ._git import ConfigSource, hints
+from .schedule_manager import CannotReconcileError, ScheduleGroup, Settings, describe, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
-    from .schedule_manager import ExistingSchedule, Plan
+    from .schedule_manager import Memory, Plan, Queries
 
 logger = logging.getLogger(__package__)
 
 DRY_RUN = "DRY RUN "  # before every line of a dry run
 LONGEST_INVOCATION = 900_000  # milliseconds that a call by hand, without a context, has left
+NAMED = "letters, digits, '-', '_' and '.'"
+RULES = (  # settings, their patterns, and these in words; a schedule's name has two more characters
+    ("project_name", f"{schedule_manager.NAME_CHARACTER}{{1,62}}", f"at most 62 {NAMED}"),
+    ("schedule_group_name", f"{schedule_manager.NAME_CHARACTER}{{1,64}}", f"at most 64 {NAMED}"),
+    ("max_deletions", "[0-9]{1,9}", "a whole number"),
+)
 
 
 def handler(event: object, context: object) -> dict[str, Any]:
@@ -68,14 +62,14 @@ def handler(event: object, context: object) -> dict[str, Any]:
         logger.info("%s%s", DRY_RUN, error)  # nothing is done, whatever was meant
         return {"error": str(error)}
     finally:
-        clock.end()
+        clock.ended = True  # no thread that the run abandoned writes later
 
 
 def run(options: Options, clock: Clock) -> dict[str, int]:
     """Reconcile, and log how it ended."""
     try:
         group, _, plan = _plan(options, clock)
-        results = apply_plan(group, plan)
+        results = schedule_manager.apply_plan(group, plan)
     except Exception as error:
         logger.error("%s", _sentence(error))  # noqa: TRY400 - one line, without a traceback
         raise
@@ -88,7 +82,7 @@ def preview(options: Options, clock: Clock) -> dict[str, Any]:
     logger.addFilter(_as_dry_run)
     try:
         _, queries, plan = _plan(options, clock)
-        return preview_plan(plan, hints(queries))
+        return schedule_manager.preview_plan(plan, hints(queries))
     except Exception as error:  # noqa: BLE001 - told to who asked, and it must ring no alarm
         logger.info("%s", _sentence(error))
         return {"error": _sentence(error)}
@@ -96,7 +90,7 @@ def preview(options: Options, clock: Clock) -> dict[str, Any]:
         logger.removeFilter(_as_dry_run)
 
 
-def _plan(options: Options, clock: Clock) -> tuple[ScheduleGroup, dict[str, object], Plan]:
+def _plan(options: Options, clock: Clock) -> tuple[ScheduleGroup, Queries, Plan]:
     settings = read_settings(os.environ)
     memory = environment.memory(settings)
     if options.dry_run:
@@ -106,7 +100,7 @@ def _plan(options: Options, clock: Clock) -> tuple[ScheduleGroup, dict[str, obje
     candidate = options.config_git_url
     queries = environment.source.load_queries(settings, clock, candidate, dry_run=options.dry_run)
     group = ScheduleGroup(environment.scheduler_client(), settings, clock)
-    return group, queries, make_plan(group, queries, memory)
+    return group, queries, schedule_manager.make_plan(group, queries, memory)
 
 
 def _as_dry_run(record: logging.LogRecord) -> bool:
@@ -130,7 +124,7 @@ class ExecutionEnvironment:
         """Remember nothing; without `initialise` the client is made when it is first needed."""
         self.source = ConfigSource()
         self._client: EventBridgeSchedulerClient | None = None
-        self._memory: tuple[Settings | None, dict[str, ExistingSchedule]] = (None, {})
+        self._memory: tuple[Settings | None, Memory] = (None, {})
 
     def scheduler_client(self) -> EventBridgeSchedulerClient:
         """Return the client, which makes one attempt for each call."""
@@ -147,7 +141,7 @@ class ExecutionEnvironment:
             with contextlib.suppress(Exception):
                 self.scheduler_client().get_paginator("list_schedules")
 
-    def memory(self, settings: Settings) -> dict[str, ExistingSchedule]:
+    def memory(self, settings: Settings) -> Memory:
         """Return what is remembered of the schedules, while the settings stay the same."""
         if self._memory[0] != settings:
             self._memory = (settings, {})
@@ -198,19 +192,14 @@ def read_options(event: object) -> Options:
         if name != key:
             raise OptionsError(f"The event's {quoted(key)} must be written '{name}'")
     ours = {name: asked[name] for name in names.values() if name in asked}
-    limit, url = ours.get("max_deletions", 0), ours.get("config_git_url", "")
-    if type(ours.get("dry_run", False)) is not bool:
-        raise OptionsError(
-            f"The event's dry_run must be true or false, not {quoted(asked['dry_run'])}"
-        )
+    dry_run, url = ours.get("dry_run", False), ours.get("config_git_url", "")
+    if type(dry_run) is not bool:
+        raise OptionsError(f"The event's dry_run must be true or false, not {quoted(dry_run)}")
+    limit = ours.get("max_deletions", 0)
     if type(limit) is not int or limit < 0:
-        raise OptionsError(
-            f"The event's max_deletions must be a whole number, 0 or more, not {quoted(limit)}"
-        )
-    if not isinstance(url, str) or ("config_git_url" in ours and not ours.get("dry_run")):
-        raise OptionsError(
-            "The event's config_git_url must be a string, and goes with dry_run: true only"
-        )
+        raise OptionsError(f"The event's max_deletions must be a whole number, not {quoted(limit)}")
+    if not isinstance(url, str) or ("config_git_url" in ours and not dry_run):
+        raise OptionsError("The event's config_git_url must be a string, and needs dry_run: true")
     return Options(**ours)
 
 
@@ -229,25 +218,13 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             f"Missing required environment variables: {', '.join(missing)};"
             " set them in the function's configuration"
         )
-    _check_values(values)
+    for name, pattern, meaning in RULES:
+        if name in values and not re.fullmatch(pattern, values[name]):
+            problem = f"must be {meaning}, not {quoted(values[name])}"
+            raise CannotReconcileError(f"{name.upper()} {problem}")
     if "max_deletions" in values:
         values["max_deletions"] = int(values["max_deletions"])
     return Settings(**values)
-
-
-def _check_values(values: Mapping[str, str]) -> None:
-    # a schedule's name has a hyphen and at least one character behind the project's
-    for name, longest in (("project_name", MAX_NAME - 2), ("schedule_group_name", MAX_NAME)):
-        if name in values and not (is_name(values[name]) and len(values[name]) <= longest):
-            raise CannotReconcileError(
-                f"{name.upper()} must be at most {longest} letters, digits, '-', '_' and '.',"
-                f" not {quoted(values[name])}"
-            )
-    limit = values.get("max_deletions", "0")
-    if not re.fullmatch("[0-9]{1,9}", limit):
-        raise CannotReconcileError(
-            f"MAX_DELETIONS must be a whole number, 0 or more, not {quoted(limit)}"
-        )
 
 
 # --- The log
@@ -270,7 +247,7 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Format the record with a traceback, if it has one, on the same line."""
-        return one_line(super().format(record)) + self._end
+        return schedule_manager.one_line(super().format(record)) + self._end
 
 
 def set_up_logging(request_id: str | None) -> None:

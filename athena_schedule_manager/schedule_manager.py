@@ -10,54 +10,41 @@ Nothing here reads the environment or makes a client: settings, client and clock
 
 from __future__ import annotations
 
-import contextlib
-import difflib
 import functools
-import itertools
 import json
 import logging
 import math
 import re
 import reprlib
-import unicodedata
 import uuid
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
-from ._calls import CONFLICT, Calls, OutOfTimeError, error_code, is_transient_or_conflict
+from ._calls import CONFLICT, Calls, Clock, OutOfTimeError, error_code
 from ._expressions import expression_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient as Client
     from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef, PaginatorConfigTypeDef
-
-    from ._calls import Clock
 
 logger = logging.getLogger(__package__)
 
 PAGE_SIZE = 100
 FRESH = 5.0  # seconds after which a schedule is read again before it is updated
 SETTLED = 60.0  # seconds without a change after which a schedule is remembered as it was read
-MAX_NAME = 64
-MAX_DESCRIPTION = 512
-MAX_TIMEZONE = 50
-MAX_KEYS, MAX_KEY = 100, 50  # keys of a query, and their characters, that may have a hint
-MAX_CHANGES = 1000  # lines that a dry run returns
-MAX_LINE = 1000  # characters of such a line, and of what a service answers
+MAX_NAME, MAX_DESCRIPTION, MAX_TIMEZONE = 64, 512, 50  # characters (botocore model)
+MAX_CHANGES, MAX_LINE = 1000, 1000  # lines of a dry run; characters of a line, and of an answer
 MAX_SHOWN = 200  # characters of a value from outside in a message
 KEPT_SHOWN = 10  # names in the line about deletes that are held back
-NOT_FOUND = "ResourceNotFoundException"
 DEFAULT_DESCRIPTION = "Managed by Athena Schedule Manager"
 TIMEZONE = "UTC"
-QUERY_KEYS = ("schedule", "cron", "description", "timezone", "enabled")
-RATE_SECONDS = {"minute": 60, "hour": 3_600, "day": 86_400}
-# what CreateSchedule requires besides the fields that we own
-NEW_SCHEDULE: Mapping[str, Any] = {"FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {}}
+NAME_CHARACTER = "[0-9a-zA-Z_.-]"  # of a schedule and a group (botocore model)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 # --- The values
@@ -123,8 +110,15 @@ class ExistingSchedule:
 
     owned: Schedule
     answer: Mapping[str, Any]
-    modified: datetime | None  # None: not to be remembered
+    modified: datetime
     read_at: float  # by the clock's monotonic time; minus infinity: in an earlier run
+
+
+Queries = Mapping[str, object]  # by id, as the configuration has them
+Desired = dict[str, Schedule]  # by name, as all that follow
+Unusable = dict[str, str]  # the message of each query that cannot become a schedule
+Memory = dict[str, ExistingSchedule]
+Outcome = Exception | None  # with what a change ended; None: it is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,17 +173,16 @@ class Plan:
         return self.creates + self.updates + self.deletes
 
     @property
-    def failed(self) -> int:
-        """How many queries and schedules have failed before any change is made."""
-        return len(self.failures) + len(self.kept)
+    def counters(self) -> dict[str, int]:
+        """The counters before any change is made."""
+        failed = len(self.failures) + len(self.kept)
+        return {"created": 0, "updated": 0, "deleted": 0, "failed": failed}
 
 
 # --- The story
 
 
-def make_plan(
-    group: ScheduleGroup, queries: Mapping[str, object], memory: dict[str, ExistingSchedule]
-) -> Plan:
+def make_plan(group: ScheduleGroup, queries: Queries, memory: Memory) -> Plan:
     """Compare the queries with the group's schedules; nothing is written.
 
     `memory` holds what was read before with the same settings, and is brought up to date.
@@ -201,9 +194,7 @@ def make_plan(
     return limit_deletes(plan, group.settings.max_deletions)
 
 
-def desired_state(
-    queries: Mapping[str, object], settings: Settings
-) -> tuple[dict[str, Schedule], dict[str, str]]:
+def desired_state(queries: Queries, settings: Settings) -> tuple[Desired, Unusable]:
     """Return the desired schedules, and why the other queries are unusable, by name. Pure."""
     desired, unusable = {}, {}
     for query_id, query in queries.items():
@@ -211,16 +202,12 @@ def desired_state(
         try:
             desired[name] = desired_schedule(query_id, query, settings)
         except UnusableQueryError as error:
-            unusable[name] = (
-                f"Query {quoted(query_id)} is unusable"
-                f" (its live schedule, if any, is kept): {error}"
-            )
+            which = f"Query {quoted(query_id)} is unusable (its live schedule, if any, is kept)"
+            unusable[name] = f"{which}: {error}"
     return desired, unusable
 
 
-def read_existing(
-    group: ScheduleGroup, desired: Collection[str], memory: dict[str, ExistingSchedule]
-) -> Existing:
+def read_existing(group: ScheduleGroup, desired: Collection[str], memory: Memory) -> Existing:
     """List our schedules and read those that are desired, the only ones that must be compared.
 
     A schedule in `memory` whose date in the listing is the same is not read again. One that was
@@ -229,10 +216,9 @@ def read_existing(
     """
     dates = group.list_dates()
     logger.info("Found %d existing schedules", len(dates))
-    compared = sorted(dates.keys() & set(desired))
-    known = {n: live for n in compared if (live := memory.get(n)) and live.modified == dates[n]}
-    settled = group.clock.now() - SETTLED
-    unknown = [name for name in compared if name not in known]
+    known = {n: m for n, m in memory.items() if n in desired and m.modified == dates.get(n, 0)}
+    unknown = sorted((dates.keys() & set(desired)) - known.keys())
+    settled = datetime.fromtimestamp(group.clock.now() - SETTLED, UTC)
     read, unreadable, absent = {}, {}, set()
     for name, result in zip(unknown, group.read_all(unknown), strict=True):
         if isinstance(result, ExistingSchedule):
@@ -243,15 +229,11 @@ def read_existing(
             unreadable[name] = f"Failed to read schedule {name}: {describe(result)}"
     memory.clear()
     memory.update(known)
-    for name, live in read.items():
-        if live.modified and live.modified.timestamp() < settled:
-            memory[name] = replace(live, read_at=-math.inf)
+    memory |= {n: replace(m, read_at=-math.inf) for n, m in read.items() if m.modified < settled}
     return Existing(frozenset(dates) - absent, read | known, unreadable, group_exists=bool(dates))
 
 
-def plan_changes(
-    desired: Mapping[str, Schedule], unusable: Mapping[str, str], existing: Existing
-) -> Plan:
+def plan_changes(desired: Desired, unusable: Unusable, existing: Existing) -> Plan:
     """Compare the two states. Pure, and in the order of names.
 
     A live schedule whose query is unusable, or which could not be read, is in no change.
@@ -296,24 +278,15 @@ def preview_plan(plan: Plan, hints: Sequence[str] = ()) -> dict[str, Any]:
     Raises CannotReconcileError when the clock ended the reads: half a plan is no preview.
     """
     if plan.not_read:
-        raise CannotReconcileError(
-            f"Out of time before {plan.not_read} reads of schedules: there is no whole plan to"
-            " show; invoke the function again"
-        )
-    kept = [f"Kept: {change.name}" for change in plan.kept]
-    changes = [change.line for change in plan.changes]
-    lines = [*plan.failures, *plan.refusals, *kept, *changes, *hints]
+        raise CannotReconcileError(f"Out of time before {plan.not_read} reads; try again")
+    lines = [*plan.failures, *plan.refusals, *(f"Kept: {change.name}" for change in plan.kept)]
+    lines += [*(change.line for change in plan.changes), *hints]
     shown = [one_line(line)[:MAX_LINE] for line in lines[:MAX_CHANGES]]
     for line in shown:
         logger.info("%s", line)
-    more = [f"and {len(lines) - MAX_CHANGES} more"] if len(lines) > MAX_CHANGES else []
-    return {
-        "created": len(plan.creates),
-        "updated": len(plan.updates),
-        "deleted": len(plan.deletes),
-        "failed": plan.failed,
-        "changes": shown + more,
-    }
+    if len(lines) > MAX_CHANGES:
+        shown.append(f"and {len(lines) - MAX_CHANGES} more")
+    return {**plan.counters, **Counter(f"{c.action}d" for c in plan.changes), "changes": shown}
 
 
 def apply_plan(group: ScheduleGroup, plan: Plan) -> dict[str, int]:
@@ -322,33 +295,26 @@ def apply_plan(group: ScheduleGroup, plan: Plan) -> dict[str, int]:
     Only what somebody else has done meanwhile is in none. Deletes start when every create and
     update has ended.
     """
-    results = {"created": 0, "updated": 0, "deleted": 0, "failed": plan.failed}
+    results = plan.counters
     for line in (*plan.failures, *plan.refusals):
         logger.error("%s", line)
     for change in plan.changes:
         if not group.clock.has_time():
             break  # it is only counted: logging thousands of lines takes the seconds that are left
         logger.info("%s", change.line)
-    missing_group = group.ensure_exists() if plan.creates and not plan.group_exists else None
-    not_done = plan.not_read
-    if missing_group:
-        not_done += _count(plan.creates, [missing_group] * len(plan.creates), results)
-    writes = plan.updates if missing_group else plan.creates + plan.updates
+    missing = group.ensure_exists() if plan.creates and not plan.group_exists else None
+    blocked = plan.creates if missing else ()
+    writes = plan.updates if missing else plan.creates + plan.updates
+    not_done = plan.not_read + _count(blocked, [missing] * len(blocked), results)
     for changes in (writes, plan.deletes):
         not_done += _count(changes, group.write_all(changes), results)
     if not_done:
         results["failed"] += not_done
-        logger.warning(
-            "Out of time before %d reads or writes of schedules:"
-            " they count as failed, and the next run makes them",
-            not_done,
-        )
+        logger.warning("Out of time before %d reads or writes; the next run makes them", not_done)
     return results
 
 
-def _count(
-    changes: Sequence[Change], outcomes: Sequence[Exception | None], results: dict[str, int]
-) -> int:
+def _count(changes: Sequence[Change], outcomes: Sequence[Outcome], results: dict[str, int]) -> int:
     """Count how the changes ended, log those that failed, and return how many were not done.
 
     | a change ended with | counter | line |
@@ -360,11 +326,10 @@ def _count(
     """
     not_done = 0
     for change, outcome in zip(changes, outcomes, strict=True):
-        gone = change.action == "delete" and outcome is not None and _is_absent(outcome)
-        if outcome is None or gone:
+        if outcome is None or (change.action == "delete" and _is_absent(outcome)):
             results[f"{change.action}d"] += 1
         elif isinstance(outcome, AlreadyDoneError):
-            logger.warning("%s", outcome)
+            logger.warning("Schedule %s %s", change.name, outcome)
         elif isinstance(outcome, OutOfTimeError):
             not_done += 1
         else:
@@ -380,11 +345,9 @@ def _count(
 def desired_schedule(query_id: str, query: object, settings: Settings) -> Schedule:
     """Return the schedule that a query asks for, or raise UnusableQueryError with the reason."""
     name = settings.prefix + query_id
-    if not query_id or not is_name(name):
-        raise UnusableQueryError(
-            f"the schedule name {quoted(name)} needs an id after the prefix, at most {MAX_NAME}"
-            " characters in all, and only letters, digits, '-', '_' and '.'; rename the query"
-        )
+    if not query_id or not re.fullmatch(f"{NAME_CHARACTER}{{1,{MAX_NAME}}}", name):
+        problem = f"must be prefix and id, at most {MAX_NAME} letters, digits, '-', '_' and '.'"
+        raise UnusableQueryError(f"the schedule name {quoted(name)} {problem}; rename the query")
     if not isinstance(query, dict):
         raise UnusableQueryError(f"it must be an object with a schedule, not {quoted(query)}")
     schedule = Schedule(
@@ -404,14 +367,8 @@ def desired_schedule(query_id: str, query: object, settings: Settings) -> Schedu
     return schedule
 
 
-def is_name(text: str) -> bool:
-    """Tell if the service takes the text as the name of a schedule or a group (botocore model)."""
-    return re.fullmatch(rf"[0-9a-zA-Z_.-]{{1,{MAX_NAME}}}", text) is not None
-
-
-def _expression(query: Mapping[str, object]) -> str:
-    value = query.get("schedule")
-    value = query.get("cron") if value is None else value
+def _expression(query: Mapping[str, Any]) -> str:
+    value = query.get("cron") if query.get("schedule") is None else query["schedule"]
     if value is None:
         raise UnusableQueryError("it has neither schedule nor cron; add a schedule")
     if not isinstance(value, str):
@@ -422,54 +379,25 @@ def _expression(query: Mapping[str, object]) -> str:
     return expression
 
 
-def _timezone(query: Mapping[str, object]) -> str:
+def _timezone(query: Mapping[str, Any]) -> str:
     value = query.get("timezone", TIMEZONE)
     if not isinstance(value, str) or not value.strip() or len(value) > MAX_TIMEZONE:
-        raise UnusableQueryError(
-            f"its timezone must be an IANA name such as 'Europe/Rome', at most {MAX_TIMEZONE}"
-            f" characters, not {quoted(value)}"
-        )
+        problem = f"must be an IANA name such as 'Europe/Rome', at most {MAX_TIMEZONE} characters"
+        raise UnusableQueryError(f"its timezone {problem}, not {quoted(value)}")
     return value
 
 
-def _state(query: Mapping[str, object]) -> str | None:
-    if "enabled" not in query:
-        return None
-    if not isinstance(query["enabled"], bool):
-        raise UnusableQueryError(
-            f"its enabled must be true or false, not {quoted(query['enabled'])}"
-        )
-    return "ENABLED" if query["enabled"] else "DISABLED"
+def _state(query: Mapping[str, Any]) -> str | None:
+    if not isinstance(value := query.get("enabled", True), bool):
+        raise UnusableQueryError(f"its enabled must be true or false, not {quoted(value)}")
+    return {None: None, True: "ENABLED", False: "DISABLED"}[query.get("enabled")]
 
 
-def _description(query: Mapping[str, object]) -> str:
+def _description(query: Mapping[str, Any]) -> str:
     value = query.get("description")
     if value is not None and not isinstance(value, str):
         raise UnusableQueryError(f"its description must be a string, not {quoted(value)}")
     return (value or DEFAULT_DESCRIPTION)[:MAX_DESCRIPTION]
-
-
-def hints(queries: Mapping[str, object]) -> list[str]:
-    """Return a line for each key of a query that is nearly one of ours and none. Pure.
-
-    The file is shared with the Query Executor, so such a key is never refused.
-    """
-    return [
-        f"HINT: query {quoted(query_id)}: {quoted(key)} is not a key of the manager;"
-        f" did you mean '{near}'?"
-        for query_id, query in queries.items()
-        if isinstance(query, dict)
-        for key in itertools.islice(query, MAX_KEYS)
-        if (near := _near_key(key))
-    ]
-
-
-@functools.lru_cache(maxsize=1024)  # the queries of a file have the same few keys
-def _near_key(key: str) -> str | None:
-    if key in QUERY_KEYS or len(key) > MAX_KEY:
-        return None
-    plain = re.sub(r"[\s_-]", "", key).lower()
-    return next(iter(difflib.get_close_matches(plain, QUERY_KEYS, n=1, cutoff=0.8)), None)
 
 
 # --- The existing state, and how it differs
@@ -490,7 +418,7 @@ def existing_schedule(answer: GetScheduleOutputTypeDef, read_at: float) -> Exist
         dead_letters=target.get("DeadLetterConfig", {}).get("Arn"),
     )
     kept = {key: value for key, value in answer.items() if key != "ResponseMetadata"}
-    return ExistingSchedule(owned, kept, answer.get("LastModificationDate"), read_at)
+    return ExistingSchedule(owned, kept, answer.get("LastModificationDate") or NEVER, read_at)
 
 
 def _normalised_json(text: str) -> str:
@@ -502,21 +430,16 @@ def _normalised_json(text: str) -> str:
 
 def completed(wanted: Schedule, live: Schedule) -> Schedule:
     """Return what a live schedule is to be: what the query leaves open is the live one's. Pure."""
-    state, queue = wanted.state or live.state, live.dead_letters or wanted.dead_letters
-    if (state, queue) == (wanted.state, wanted.dead_letters):
-        return wanted
-    return replace(wanted, state=state, dead_letters=queue)
+    queue = live.dead_letters or wanted.dead_letters
+    return replace(wanted, state=wanted.state or live.state, dead_letters=queue)
 
 
 def drift(live: Schedule, wanted: Schedule) -> list[str]:
     """Name the fields that differ, each as `word: old → new`. Pure."""
     names = [owned.name for owned in fields(Schedule)]
     pairs = [(n.replace("_", " "), getattr(live, n), getattr(wanted, n)) for n in names]
-    return [f"{word}: {_shown(old)} → {_shown(new)}" for word, old, new in pairs if old != new]
-
-
-def _shown(text: str | None) -> str:
-    return (text or "none")[:MAX_DESCRIPTION]
+    cut = f".{MAX_DESCRIPTION}"
+    return [f"{w}: {a or 'none':{cut}} → {b or 'none':{cut}}" for w, a, b in pairs if a != b]
 
 
 # --- Requests
@@ -524,7 +447,7 @@ def _shown(text: str | None) -> str:
 
 def create_request(wanted: Schedule) -> dict[str, Any]:
     """Return what CreateSchedule is sent, without the group. Pure."""
-    return _request(NEW_SCHEDULE, wanted)
+    return _request({"FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {}}, wanted)
 
 
 def update_request(
@@ -535,26 +458,17 @@ def update_request(
     It resets what is left out, and takes only `members`. A StartDate in the past, which it refuses,
     is left out; that of a `rate` is moved on to the next occurrence, so that its rhythm stays.
     """
-    request = _request({n: v for n, v in live.answer.items() if n in members}, wanted)
-    start = request.get("StartDate")
-    if start and start.timestamp() < now:
+    base = {name: value for name, value in live.answer.items() if name in members}
+    request = _request(base, completed(wanted, live.owned))
+    start, today = request.get("StartDate"), datetime.fromtimestamp(now, UTC)
+    if start and start < today:
         del request["StartDate"]
-        following = _next_occurrence(start, wanted.cron, now)
-        if following and following < request.get("EndDate", datetime.max.replace(tzinfo=UTC)):
-            request["StartDate"] = following
+        if rate := re.match(r"rate\(0*(\d{1,6}) (minute|hour|day)s?\)", wanted.cron.lower()):
+            period = timedelta(**{f"{rate[2]}s": int(rate[1])})
+            start += math.ceil((today - start) / period) * period
+            if start < request.get("EndDate", NEVER):
+                request["StartDate"] = start
     return request
-
-
-def _next_occurrence(start: datetime, expression: str, now: float) -> datetime | None:
-    """Return when a rate that began at `start` comes next, or None if that cannot be told."""
-    rate = re.match(r"rate\(0*(\d+) ([a-z]*?)s?\)", expression.lower())
-    if rate is None:
-        return None
-    period = int(rate[1]) * RATE_SECONDS[rate[2]]
-    with contextlib.suppress(OverflowError):  # beyond the year 9999
-        periods = math.ceil((now - start.timestamp()) / period)
-        return start + timedelta(seconds=periods * period)
-    return None
 
 
 def _request(base: Mapping[str, Any], wanted: Schedule) -> dict[str, Any]:
@@ -580,13 +494,12 @@ class ScheduleGroup:
     Each call names the group and is made by the one retry rule (`Calls`).
     """
 
-    def __init__(
-        self, client: EventBridgeSchedulerClient, settings: Settings, clock: Clock
-    ) -> None:
+    def __init__(self, client: Client, settings: Settings, clock: Clock) -> None:
         """Take a client that makes one attempt for each call; nothing is called yet."""
         self._client = client
         self._calls = Calls(clock)
-        self._group = {"GroupName": settings.schedule_group_name}
+        self._name = settings.schedule_group_name
+        self._group: dict[str, Any] = {"GroupName": self._name}
         self.settings = settings
         self.clock = clock
 
@@ -595,43 +508,34 @@ class ScheduleGroup:
 
         Raises CannotReconcileError: an incomplete listing must never look like missing schedules.
         """
-        dates: dict[str, datetime | None] = {}
         try:
-            for page in self._calls.alone(lambda: list(self._pages())):
-                dates.update(page)
+            dates = self._calls.alone(self._list)
         except Exception as error:
-            reason = describe(error)
-            if isinstance(error, OutOfTimeError):
-                reason = "the invocation ran out of time; nothing was compared"
-            name = self.settings.schedule_group_name
-            raise CannotReconcileError(
-                f"Failed to list schedules of group {name}: {reason}"
-            ) from error
-        prefix = self.settings.prefix
-        return {name: date for name, date in dates.items() if name.startswith(prefix)}
+            problem = f"Failed to list schedules of group {self._name}: {describe(error)}"
+            raise CannotReconcileError(problem) from error
+        return {n: date for n, date in dates.items() if n.startswith(self.settings.prefix)}
 
-    def _pages(self) -> Iterator[dict[str, datetime | None]]:
+    def _list(self) -> dict[str, datetime | None]:
+        dates: dict[str, datetime | None] = {}
         paginator = self._client.get_paginator("list_schedules")
-        group, prefix = self.settings.schedule_group_name, self.settings.prefix
+        ours = {**self._group, "NamePrefix": self.settings.prefix}
         config: PaginatorConfigTypeDef = {"PageSize": PAGE_SIZE, "MaxItems": PAGE_SIZE}
         while True:
-            pages = paginator.paginate(GroupName=group, NamePrefix=prefix, PaginationConfig=config)
+            pages = paginator.paginate(**ours, PaginationConfig=config)
             try:
                 page = self._calls.retry(pages.build_full_result)
             except ClientError as error:
                 if "StartingToken" in config or not _is_absent(error):
                     raise
-                return  # there is no group
-            yield {s["Name"]: s.get("LastModificationDate") for s in page["Schedules"]}
+                return {}  # there is no group
+            dates |= {s["Name"]: s.get("LastModificationDate") for s in page["Schedules"]}
             if not (token := page.get("NextToken")):
-                return
+                return dates
             config = {**config, "StartingToken": token}
 
     def read_all(self, names: Sequence[str]) -> list[ExistingSchedule | Exception]:
         """Read schedules; the exceptions are the results of those that could not be read."""
-        return self._calls.overlap(
-            lambda name: self._calls.retry(functools.partial(self._read, name)), names
-        )
+        return self._calls.overlap(lambda name: self._calls.retry(lambda: self._read(name)), names)
 
     def _read(self, name: str) -> ExistingSchedule:
         began = self.clock.monotonic()
@@ -642,31 +546,18 @@ class ScheduleGroup:
 
         If only looking at it fails, the creates will tell; if time is out, none of them starts.
         """
-        try:
-            self._calls.alone(self._ensure_exists)
-        except OutOfTimeError:
-            return None
-        except Exception as error:  # noqa: BLE001 - updates and deletes must go on
-            name = self.settings.schedule_group_name
-            return GroupMissingError(f"schedule group {name} cannot be created: {describe(error)}")
+        look = functools.partial(self._client.get_schedule_group, Name=self._name)
+        make = functools.partial(self._client.create_schedule_group, Name=self._name)
+        [looked] = self._calls.overlap(self._calls.retry, [look])
+        if _is_absent(looked):
+            [made] = self._calls.overlap(self._calls.retry, [make])
+            harmless = isinstance(made, OutOfTimeError) or error_code(made) == CONFLICT
+            if isinstance(made, Exception) and not harmless:  # a conflict: another run has made it
+                problem = f"schedule group {self._name} cannot be created: {describe(made)}"
+                return GroupMissingError(problem)
         return None
 
-    def _ensure_exists(self) -> None:
-        name = self.settings.schedule_group_name
-        try:
-            self._calls.retry(lambda: self._client.get_schedule_group(Name=name))
-        except OutOfTimeError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is not the group's absence
-            if not _is_absent(error):
-                return
-            try:
-                self._calls.retry(lambda: self._client.create_schedule_group(Name=name))
-            except Exception as conflict:
-                if error_code(conflict) != CONFLICT:  # another run has made it
-                    raise
-
-    def write_all(self, changes: Sequence[Change]) -> list[Exception | None]:
+    def write_all(self, changes: Sequence[Change]) -> list[Outcome]:
         """Make the changes; the result of each is None or the exception with which it ended."""
         return self._calls.overlap(self._write, changes)
 
@@ -677,7 +568,7 @@ class ScheduleGroup:
             self._create(change.wanted)
         else:
             delete = functools.partial(self._client.delete_schedule, **self._group)
-            self._calls.retry(lambda: delete(Name=change.name), is_transient_or_conflict)
+            self._calls.retry(lambda: delete(Name=change.name), conflicts=True)
 
     def _create(self, wanted: Schedule) -> None:
         """Create, with one token for all attempts: one whose answer was lost is no conflict."""
@@ -689,19 +580,14 @@ class ScheduleGroup:
                 raise
             try:
                 self._calls.retry(lambda: self._read(wanted.name))
-            except OutOfTimeError:
-                raise
-            except Exception:  # noqa: BLE001 - it is not there: its group is being deleted, say
-                raise error from None
-            raise AlreadyDoneError(
-                f"Schedule {wanted.name} exists already: another run created it;"
-                " the next run compares it"
-            ) from error
+            except ClientError:
+                raise error from None  # it is not there: its group is being deleted, say
+            problem = "exists already: another run created it; the next run compares it"
+            raise AlreadyDoneError(problem) from error
 
     def _update(self, wanted: Schedule, live: ExistingSchedule) -> None:
         """Update the schedule as it is now: each attempt reads again what is older than FRESH."""
-        model: Any = self._client.meta.service_model.operation_model("UpdateSchedule")
-        members = model.input_shape.members
+        shape: Any = self._client.meta.service_model.operation_model("UpdateSchedule").input_shape
         tried = False
 
         def attempt() -> None:
@@ -712,15 +598,12 @@ class ScheduleGroup:
                 if completed(wanted, live.owned) == live.owned:
                     if tried:
                         return  # by an attempt of ours whose answer was lost
-                    raise AlreadyDoneError(
-                        f"Schedule {wanted.name} no longer differs: somebody changed it meanwhile"
-                    )
-            aim = completed(wanted, live.owned)
+                    raise AlreadyDoneError("no longer differs: somebody changed it meanwhile")
             tried = True
-            request = update_request(live, aim, members, self.clock.now())
+            request = update_request(live, wanted, shape.members, self.clock.now())
             self._client.update_schedule(**{**request, **self._group})
 
-        self._calls.retry(attempt, is_transient_or_conflict)
+        self._calls.retry(attempt, conflicts=True)
 
 
 # --- The words of messages
@@ -728,7 +611,6 @@ class ScheduleGroup:
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlist = _repr.maxdict = MAX_SHOWN
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # categories of Unicode
 
 
 def quoted(value: object) -> str:
@@ -737,25 +619,19 @@ def quoted(value: object) -> str:
 
 
 def one_line(text: str) -> str:
-    """Escape what could break or disguise a line: control and format characters, surrogates."""
-    if text.isprintable():
-        return text
-    escaped = (
-        c.encode("unicode_escape").decode() if unicodedata.category(c) in _UNSAFE else c
-        for c in text
-    )
-    return "".join(escaped)
+    """Escape what could break or disguise a line: whatever is not printable."""
+    escaped = (c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return text if text.isprintable() else "".join(escaped)
 
 
 def describe(error: Exception) -> str:
     """Say what went wrong: the service's code and message, or the exception's type and text."""
-    if isinstance(error, GroupMissingError):
-        return str(error)
-    if code := error_code(error):
-        message = getattr(error, "response", {}).get("Error", {}).get("Message", error)
-        return f"{code}: {message}"[:MAX_LINE]
-    return f"{type(error).__name__}: {error}"[:MAX_LINE]
+    if isinstance(error, OutOfTimeError | GroupMissingError):
+        return str(error) or "out of time"
+    code = error_code(error) or type(error).__name__
+    text = error.response["Error"].get("Message", "") if isinstance(error, ClientError) else error
+    return f"{code}: {text}"[:MAX_LINE]
 
 
-def _is_absent(error: Exception) -> bool:
-    return error_code(error) == NOT_FOUND
+def _is_absent(error: object) -> bool:
+    return error_code(error) == "ResourceNotFoundException"

@@ -282,10 +282,8 @@ def test_parameters_that_botocore_itself_refuses_fail_alone(
 ) -> None:
     """ParamValidationError is a BotoCoreError, no ClientError."""
     world.create_group()
-    monkeypatch.setattr(
-        "athena_schedule_manager.schedule_manager.NEW_SCHEDULE",
-        {"FlexibleTimeWindow": None, "Target": {}},
-    )
+    wrong = "athena_schedule_manager.schedule_manager.create_request"
+    monkeypatch.setattr(wrong, lambda wanted: {"Name": wanted.name, "FlexibleTimeWindow": None})
     assert world.run(QUERIES) == NOTHING_DONE | {"failed": 1}
     [message] = messages(caplog, logging.ERROR)
     assert message.startswith(f"Failed to create schedule {NAME}: ParamValidationError: ")

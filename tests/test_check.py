@@ -227,7 +227,7 @@ def test_what_runs_some_day_gets_no_hint(expression: str) -> None:
         ("<!DOCTYPE html><html>", "it is a web page, not JSON; save the raw file"),
         ("{'queries': {}}", "not UTF-8 JSON"),
         ('{"queries": {"a": {}, "a": {}}}', "'a'"),
-        ("[]", "must be an object"),
+        ("[]", "'queries' is missing or not an object"),
         ("{}", "queries"),
         ('{"queries": {}, "x": "' + "x" * 8 * 1024 * 1024 + '"}', "larger than"),
     ],

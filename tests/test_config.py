@@ -38,11 +38,13 @@ NOT_UNDERSTOOD = [
     pytest.param(b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer", id="LFS"),
     pytest.param(gzip.compress(b'{"queries": {}}'), "compressed", id="gzip"),
     pytest.param(zlib.compress(b'{"queries": {}}'), "compressed", id="deflate"),
-    pytest.param(b'{"content": "e30=", "encoding": "base64"}', "description of", id="envelope"),
-    pytest.param(b'{"message": "x", "documentation_url": "y"}', "description of", id="API error"),
-    pytest.param(b"null", "an object", id="null"),
-    pytest.param(b"[]", "an object", id="array"),
-    pytest.param(b'"queries"', "an object", id="string"),
+    pytest.param(b'{"content": "e30=", "encoding": "base64"}', "describes the file", id="envelope"),
+    pytest.param(
+        b'{"message": "x", "documentation_url": "y"}', "describes the file", id="API error"
+    ),
+    pytest.param(b"null", "'queries' is missing", id="null"),
+    pytest.param(b"[]", "'queries' is missing", id="array"),
+    pytest.param(b'"queries"', "'queries' is missing", id="string"),
     pytest.param(b"{}", "'queries' is missing", id="no queries"),
     pytest.param(b'{"Queries": {}}', "'queries' is missing", id="queries in another case"),
     pytest.param(b'{"queries": null}', "'queries' is missing", id="queries is null"),

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from athena_schedule_manager._git import hints
 from athena_schedule_manager.schedule_manager import (
     DEFAULT_DESCRIPTION,
     Schedule,
     Settings,
     desired_state,
-    hints,
 )
 from tests.world import CRON, EXECUTOR_ARN, NAME, OTHER_CRON, ROLE_ARN, SETTINGS
 
@@ -226,5 +226,5 @@ def test_a_dead_letter_queue_is_wanted_where_one_is_set() -> None:
 def test_a_key_that_is_nearly_one_of_ours_has_a_hint(key: str, meant: str) -> None:
     """And never a refusal, since the file is shared."""
     queries: dict[str, Any] = {"a": {"schedule": CRON, key: True}, "b": None, "c": []}
-    told = f"HINT: query 'a': {key!r} is not a key of the manager; did you mean '{meant}'?"
+    told = f"HINT: query 'a': {key!r} is no key of ours; did you mean '{meant}'?"
     assert hints(queries) == ([told] if meant else [])

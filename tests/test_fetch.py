@@ -14,7 +14,7 @@ from unittest import mock
 
 import pytest
 
-from athena_schedule_manager import _git
+from athena_schedule_manager import _calls, _git
 from athena_schedule_manager._calls import Clock
 from athena_schedule_manager._git import ConfigSource, TransientFetchError
 from athena_schedule_manager.schedule_manager import CannotReconcileError
@@ -128,11 +128,11 @@ def test_fetching_takes_half_of_what_the_invocation_has_left_at_most(
     monkeypatch: pytest.MonkeyPatch, left: float, seconds: float
 ) -> None:
     """So that an error can still be logged before the function is stopped."""
-    within = mock.Mock(return_value=BODY)
-    monkeypatch.setattr(_git, "within", within)
+    alone = mock.Mock(return_value=BODY)
+    monkeypatch.setattr(_calls.Calls, "alone", alone)
     clock = Clock(lambda: left, monotonic=lambda: 1000.0)
     assert ConfigSource().fetch("https://git.example/", clock) == BODY
-    assert within.call_args.args[2] == seconds
+    assert alone.call_args.args[1] == seconds
 
 
 @pytest.mark.parametrize("code", [429, 503])
@@ -280,16 +280,18 @@ def test_an_error_of_the_system_is_told_with_its_own_words(
 def test_an_error_that_nobody_foresaw_is_a_failed_fetch_without_its_text(
     monkeypatch: pytest.MonkeyPatch, pauses: list[float], error: type[Exception]
 ) -> None:
-    """A ValueError escapes urllib on a Location such as https://[secret; its text is not shown."""
+    """A ValueError escapes urllib on a Location such as https://[x; its text is not shown."""
 
     def urlopen(*_: object, **__: object) -> Answer:
-        raise error("secret")
+        raise error("swordfish")
 
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     with pytest.raises(CannotReconcileError, match=error.__name__) as raised:
-        fetched("https://git.example/?secret", pauses)
+        fetched("https://git.example/?swordfish", pauses)
     assert str(raised.value).startswith(
         "Failed to fetch config from Git: https://git.example/?***:"
     )
-    assert "secret" not in "".join(traceback.format_exception(raised.value)).replace("?secret", "")
+    assert "swordfish" not in "".join(traceback.format_exception(raised.value)).replace(
+        "?swordfish", ""
+    )
     assert pauses == []

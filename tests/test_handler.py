@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from athena_schedule_manager import index
+from athena_schedule_manager import index, schedule_manager
 from athena_schedule_manager.index import handler, read_settings
 from athena_schedule_manager.schedule_manager import CannotReconcileError, Settings
 from tests.world import (
@@ -108,7 +108,7 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_raised(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No failure is silent."""
-    monkeypatch.setattr(index, "make_plan", lambda *_: 1 / 0)
+    monkeypatch.setattr(schedule_manager, "make_plan", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         world.run(QUERIES)
     assert messages(caplog, logging.ERROR) == [

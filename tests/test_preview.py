@@ -140,7 +140,7 @@ def test_hints_are_told_in_dry_runs_alone(
 ) -> None:
     """With the key that was probably meant; they change no number."""
     queries = {"a": {"schedule": CRON, "timezon": "Europe/Rome"}}
-    hint = "HINT: query 'a': 'timezon' is not a key of the manager; did you mean 'timezone'?"
+    hint = "HINT: query 'a': 'timezon' is no key of ours; did you mean 'timezone'?"
     found = strict_world.run(queries, event=DRY)
     assert found["changes"] == [f"CREATE: pn-a (cron: {CRON})", hint]
     caplog.clear()
@@ -177,8 +177,8 @@ def test_a_thousand_changes_are_shown_at_most(strict_world: World, count: int, l
         ({"max_deletions": True}, "max_deletions must be a whole number"),
         ({"max_deletions": 1.5}, "max_deletions must be a whole number"),
         ({"max_deletions": None}, "max_deletions must be a whole number"),
-        ({"config_git_url": "https://git.example/"}, "config_git_url must be a string, and goes"),
-        ({"config_git_url": "https://git.example/", "dry_run": False}, "goes with dry_run: true"),
+        ({"config_git_url": "https://git.example/"}, "config_git_url must be a string, and needs"),
+        ({"config_git_url": "https://git.example/", "dry_run": False}, "needs dry_run: true"),
         ({"dryRun": True}, "'dryRun' must be written 'dry_run'"),
         ({"dry run": True}, "'dry run' must be written 'dry_run'"),
         ({"dry_run ": True}, "must be written 'dry_run'"),

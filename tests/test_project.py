@@ -85,7 +85,7 @@ def test_a_module_imports_only_from_the_floors_below(module: str) -> None:
     found, others = set(), set()
     for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
-            found.add(node.module)
+            found |= {node.module or alias.name for alias in node.names}
         elif isinstance(node, ast.Import):
             others |= {alias.name.partition(".")[0] for alias in node.names}
     assert found <= FLOORS[module]

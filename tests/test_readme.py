@@ -23,7 +23,8 @@ from samtranslator.yaml_helper import yaml_parse
 
 from athena_schedule_manager import _calls, _git, index, schedule_manager
 from athena_schedule_manager._expressions import expression_problem
-from athena_schedule_manager.schedule_manager import QUERY_KEYS, Settings, desired_state
+from athena_schedule_manager._git import QUERY_KEYS
+from athena_schedule_manager.schedule_manager import Settings, desired_state
 from tests.tools.deploy import read_parameters, read_template
 from tests.tools.transformed import TEMPLATE, template
 from tests.world import CRON, OTHER_CRON, SETTINGS, SHA, response, status
@@ -381,7 +382,7 @@ def run_into(world: World, trouble: str) -> None:
             patch.setenv("MAX_DELETIONS", "0")
             patch.setenv("CONFIG_GIT_URL", world.git_host.url("main"))
         if trouble == "unforeseen":
-            patch.setattr(index, "make_plan", lambda *_: 1 / 0)
+            patch.setattr(schedule_manager, "make_plan", lambda *_: 1 / 0)
         world.faults.put("ListSchedules", Fault(DENIED, times=int(trouble == "listing")))
         world.run()
 

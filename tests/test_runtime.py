@@ -31,8 +31,8 @@ def test_every_line_is_time_request_id_level_message_once(world: World) -> None:
         "request-1 INFO Found 0 existing schedules",
         (
             r"request-1 ERROR Query 'two\nlines' is unusable (its live schedule, if any, is kept):"
-            r" the schedule name 'pn-two\nlines' needs an id after the prefix, at most 64"
-            " characters in all, and only letters, digits, '-', '_' and '.'; rename the query"
+            r" the schedule name 'pn-two\nlines' must be prefix and id, at most 64 letters,"
+            " digits, '-', '_' and '.'; rename the query"
         ),
         f"request-1 INFO CREATE: pn-daily-report (cron: {CRON})",
         (

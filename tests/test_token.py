@@ -212,7 +212,9 @@ def test_a_secrets_manager_that_hangs_is_not_waited_for(
     monkeypatch.setattr(_git, "FETCH_SECONDS", 0.2)
     hanging = mock.Mock(get_secret_value=lambda **_: over.wait(10))
     monkeypatch.setattr(boto3, "client", lambda *_, **__: hanging)
-    with pytest.raises(CannotReconcileError, match="CONFIG_GIT_TOKEN_SECRET_ARN cannot be read in"):
+    with pytest.raises(
+        CannotReconcileError, match="CONFIG_GIT_TOKEN_SECRET_ARN cannot be read: out"
+    ):
         world.run(QUERIES)
     over.set()
     assert world.git_host.paths == []

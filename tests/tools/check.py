@@ -13,13 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from athena_schedule_manager._git import parse_config
-from athena_schedule_manager.schedule_manager import (
-    CannotReconcileError,
-    Settings,
-    desired_state,
-    hints,
-)
+from athena_schedule_manager._git import hints, parse_config
+from athena_schedule_manager.schedule_manager import CannotReconcileError, Settings, desired_state
 from tests.tools import terminal
 from tests.tools.next_runs import known_zone, never, next_runs, numbered_weekdays, similar_zone
 from tests.tools.suggestions import corrected
@@ -78,6 +73,8 @@ def _parse(document: bytes) -> dict[str, object]:
     """Parse as the manager does, with its limit, and a word on what people save by mistake."""
     if len(document) > MAX_BYTES:
         raise CannotReconcileError(f"it is larger than {MAX_BYTES} bytes")
+    if not document.strip():
+        raise CannotReconcileError("it is empty")
     if document.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise CannotReconcileError("it is a web page, not JSON; save the raw file")
     return parse_config(document)

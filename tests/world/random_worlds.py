@@ -250,7 +250,7 @@ class Reconciler:
         except CannotReconcileError:
             return None
         finally:
-            clock.end()
+            clock.ended = True
 
     def live(self) -> dict[str, dict[str, Any]]:
         """Return all schedules, by group/name."""
