@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,26 @@ def test_a_module_imports_only_from_the_floors_below(module: str) -> None:
     assert found <= FLOORS[module]
     if module == "schedule_manager":
         assert not {"os", "boto3", "urllib"} & others
+
+
+LINES = {"index": 170, "schedule_manager": 420, "_git": 260, "_expressions": 60, "_calls": 110}
+
+
+@pytest.mark.parametrize("module", LINES)
+def test_a_module_stays_within_its_bound(module: str) -> None:
+    """Lines of code, without blank ones, comments and docstrings: what is more wants a new look."""
+    text = (PACKAGE / f"{module}.py").read_text("utf-8")
+    without = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in without | {tokenize.ENDMARKER}:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            lines.difference_update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+    assert 50 < len(lines) <= LINES[module]
 
 
 def test_no_function_is_long() -> None:

@@ -6,12 +6,14 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ConnectTimeoutError
 
 from athena_schedule_manager import _calls, index
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import CRON, GROUP, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, bystander, messages
 from tests.world.faults import LOST, SERVER_ERROR, SILENT, THROTTLED, Fault, Hanging
 from tests.world.model_server import model_server
+from tests.world.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +88,22 @@ def test_an_outage_leaves_nothing_to_the_next_runs(strict_world: World) -> None:
         strict_world.faults.put("ListSchedules", Fault(UNAVAILABLE, times=1))
         assert strict_world.run() == NOTHING_DONE | {"updated": updated}
         assert strict_world.faults.calls.count("ListSchedules") == 2
+
+
+def test_time_without_a_call_is_no_outage() -> None:
+    """A minute of planning between two operations takes nothing from the patience of the second."""
+    time = VirtualTime()
+    calls = _calls.Calls(time.clock(lambda: 240.0))
+    assert calls.alone(lambda: calls.retry(lambda: "listed")) == "listed"
+    time.ahead += 60.0
+    end = time.monotonic() + 20.0
+
+    def call() -> str:
+        if time.monotonic() < end:
+            raise ConnectTimeoutError(endpoint_url="x")
+        return "written"
+
+    assert calls.alone(lambda: calls.retry(call)) == "written"
 
 
 def test_a_quota_is_waited_for() -> None:
