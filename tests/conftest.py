@@ -17,7 +17,7 @@ from moto.server import ThreadedMotoServer
 
 from athena_schedule_manager import index
 from tests.world import Faults, GitHost, World, clean_environment, settings_environment
-from tests.world.environment import TRIED
+from tests.world.environment import FIGURES, TRIED
 from tests.world.model import Scheduler
 from tests.world.virtual_time import VirtualTime
 
@@ -85,7 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much the fault suite has tried."""
     if TRIED:
-        figures = ", ".join(f"{TRIED[name]} {name}" for name in ("worlds", "faults", "kills"))
+        figures = ", ".join(f"{TRIED[name]} {name}" for name in FIGURES)
         terminalreporter.write_line(f"fault suite: {figures}")
 
 

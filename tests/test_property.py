@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 
-from tests.world.random_worlds import RULES, WORLD, live_through, reconciling
+from tests.world.draws import WORLD
+from tests.world.random_worlds import RULES, live_through, reconciling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
