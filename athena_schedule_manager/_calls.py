@@ -22,6 +22,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 THREADS = 16
+SECOND_AFTER = 1.0  # seconds, of two threads: it is for calls that wait for one that hangs
 NO_NEW_CALL = 5.0  # seconds: with less left than this no call is started
 STOP_WAITING = 2.0  # seconds: with this much left the calls in flight are abandoned
 PATIENCE = 30.0  # seconds: after a call's first failure, and after the last success of any call
@@ -83,7 +84,7 @@ def threads_for(count: int) -> int:
     """Return how many calls overlap: about half the root of their number, and two at least.
 
     A connection costs the processor time of some twenty calls, since the SDK loads its bundle of
-    authorities for each; the second one is for the calls that must not wait for one that hangs.
+    authorities for each; so of two threads the second begins when the first has not ended soon.
     """
     return min(count, THREADS, max(2, round(math.sqrt(count) / 2)))
 
@@ -123,6 +124,7 @@ class Calls:
         threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
         for thread in threads:
             thread.start()
+            thread.join(SECOND_AFTER if count == 2 else 0.0)  # noqa: PLR2004 - a pair
         _wait(threads, self.clock, self.clock.monotonic() + seconds)
         return results[:]
 
@@ -149,23 +151,21 @@ class Calls:
             if (failure := self._failure) and self._outlasted():
                 raise failure.with_traceback(None)
             try:
-                result = call()
+                return self._answered(call())
             except Exception as error:
                 if not (is_transient(error) or (conflicts and error_code(error) == CONFLICT)):
-                    self._answered()
+                    self._answered(error)
                     raise
                 failures, first_failure = failures + 1, min(first_failure, self.clock.monotonic())
                 self._failure, pause = error, pause_after(failures)
                 if self._outlasted(first_failure, pause):
                     raise
-            else:
-                self._answered()
-                return result
             self.clock.require_time(pause)
             self.clock.sleep(pause)
 
-    def _answered(self) -> None:
+    def _answered(self, answer: Result) -> Result:
         self._last_success, self._failure = self.clock.monotonic(), None
+        return answer
 
     def _outlasted(self, first_failure: float = math.inf, pause: float = 0.0) -> bool:
         return self.clock.monotonic() + pause - min(first_failure, self._last_success) > PATIENCE

@@ -24,15 +24,14 @@ from urllib.request import HTTPRedirectHandler, Request
 import boto3
 
 from ._calls import CLIENT_CONFIG, Calls, Clock, OutOfTimeError, pause_after
-from .schedule_manager import CannotReconcileError, Queries, Settings, describe, quoted
+from .schedule_manager import QUERY_KEYS, CannotReconcileError, Queries, Settings, describe, quoted
 
 logger = logging.getLogger(__package__)
 
 FETCH_FAILED = "Failed to fetch config from Git: "
 FETCH_SECONDS = 30.0  # for all tries, and at most half of what the invocation has left
 SOCKET_SECONDS = 10.0  # for one operation on the connection to the Git host
-TRIES = 4
-FIRST_PAUSE = 1.0  # seconds before the second try, before jitter, unless the host asks for more
+TRIES, FIRST_PAUSE = 4, 1.0  # the pause in seconds, before jitter, unless the host asks for more
 MAX_CONFIG_BYTES = 8 * 1024 * 1024
 MAX_URL = 2048
 HEADERS = {  # hosts refuse urllib's own name; GitHub's contents URL serves the file only for this
@@ -42,7 +41,6 @@ HEADERS = {  # hosts refuse urllib's own name; GitHub's contents URL serves the 
 HOST = r"[0-9a-z][0-9a-z._-]*|\[[0-9a-f]*:[0-9a-f:.]*\]"
 LOOPBACK = r"localhost|127(?:\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}|\[::1\]"
 URL = re.compile(rf"(?ai)(https://(?:{HOST})|http://(?:{LOOPBACK}))(?::([0-9]{{1,5}}))?/[!-~]*")
-QUERY_KEYS = ("schedule", "cron", "description", "timezone", "enabled")
 MAX_KEYS, MAX_KEY = 100, 50  # keys of a query, and their characters, that may have a hint
 SHA = re.compile("[0-9a-fA-F]{40}")
 SECRET_NAME = re.compile("(?i)token|key|secret|sig|pass")
@@ -111,14 +109,18 @@ class ConfigSource:
             self.copy = (url, document)
         return queries
 
+    def install_opener(self) -> None:
+        """Install urllib's opener, once; it loads the authorities that vouch for Git hosts."""
+        if not self._has_opener:
+            urllib.request.install_opener(urllib.request.build_opener(RedirectRule))
+            self._has_opener = True
+
     def fetch(self, url: str, clock: Clock, secret_arn: str = "") -> bytes:
         """Get the document, trying again while the failure may pass, and once with the token anew.
 
         Raises CannotReconcileError, TransientFetchError of it when tries or time are over.
         """
-        if not self._has_opener:
-            urllib.request.install_opener(urllib.request.build_opener(RedirectRule))
-            self._has_opener = True
+        self.install_opener()
         end = clock.monotonic() + min(FETCH_SECONDS, clock.left() / 2)
         may_be_rotated = bool(secret_arn)
         tries = 0

@@ -133,12 +133,13 @@ class ExecutionEnvironment:
         return self._client
 
     def initialise(self, environ: Mapping[str, str]) -> None:
-        """Make the client in Lambda's init phase, which has a whole core; elsewhere make nothing.
+        """Make client and opener in Lambda's init phase, which has a whole core; only there.
 
         A failure is left to the first invocation, which tries again and tells it.
         """
         if "AWS_LAMBDA_INITIALIZATION_TYPE" in environ:
             with contextlib.suppress(Exception):
+                self.source.install_opener()
                 self.scheduler_client().get_paginator("list_schedules")
 
     def memory(self, settings: Settings) -> Memory:
@@ -205,8 +206,7 @@ def read_options(event: object) -> Options:
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the settings; blank is not set. Raises CannotReconcileError naming every missing one."""
-    values: dict[str, Any] = {}
-    missing = []
+    values, missing = dict[str, Any](), list[str]()
     for setting in fields(Settings):
         name = setting.name.upper()
         if value := environ.get(name, "").strip():

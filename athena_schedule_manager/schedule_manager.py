@@ -43,6 +43,7 @@ MAX_SHOWN = 200  # characters of a value from outside in a message
 KEPT_SHOWN = 10  # names in the line about deletes that are held back
 DEFAULT_DESCRIPTION = "Managed by Athena Schedule Manager"
 TIMEZONE = "UTC"
+QUERY_KEYS = ("schedule", "cron", "description", "timezone", "enabled")
 NAME_CHARACTER = "[0-9a-zA-Z_.-]"  # of a schedule and a group (botocore model)
 NEVER = datetime.max.replace(tzinfo=UTC)
 

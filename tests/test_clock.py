@@ -233,6 +233,12 @@ def test_one_hanging_call_does_not_hold_up_the_rest(count: int) -> None:
     assert Calls(Clock(lambda: 60.0)).overlap(call, range(count)) == [True] * count
 
 
+def test_a_few_calls_that_do_not_hang_share_one_connection() -> None:
+    """A second one costs the processor time of twenty calls, more than it saves."""
+    used = Calls(Clock(lambda: 60.0)).overlap(lambda _: threading.get_ident(), range(24))
+    assert len(set(used)) == 1
+
+
 def test_overlap_runs_sixteen_calls_at_a_time() -> None:
     """Sixteen meet at a barrier; a seventeenth would not be let in."""
     barrier = threading.Barrier(16, timeout=10)

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import urllib.request
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -39,12 +40,16 @@ def test_importing_makes_the_client_in_lambdas_init_phase_only(
     assert output.strip() == is_made
 
 
-def test_an_invocation_takes_the_client_of_the_init_phase() -> None:
-    """It is not made twice."""
+def test_an_invocation_takes_the_client_and_the_opener_of_the_init_phase(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are not made twice."""
     index.environment.initialise(INIT_PHASE)
     made = index.environment._client
     assert made is not None
     assert index.environment.scheduler_client() is made
+    monkeypatch.setattr(urllib.request, "install_opener", pytest.fail)
+    index.environment.source.install_opener()
 
 
 @pytest.mark.usefixtures("manager_environment", "pauses")

@@ -23,8 +23,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from athena_schedule_manager import _calls, _git, index, schedule_manager
 from athena_schedule_manager._expressions import expression_problem
-from athena_schedule_manager._git import QUERY_KEYS
-from athena_schedule_manager.schedule_manager import Settings, desired_state
+from athena_schedule_manager.schedule_manager import QUERY_KEYS, Settings, desired_state
 from tests.tools.deploy import read_parameters, read_template
 from tests.tools.transformed import TEMPLATE, template
 from tests.world import CRON, OTHER_CRON, SETTINGS, SHA, response, status
