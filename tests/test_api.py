@@ -291,13 +291,13 @@ def test_parameters_that_botocore_itself_refuses_fail_alone(
 
 def test_no_write_before_the_plan_is_whole_and_no_delete_before_the_rest(world: World) -> None:
     """Reads, then creates and updates, then deletes, each phase ended before the next begins."""
-    for number in range(40):
+    for number in range(20):
         world.create(f"pn-update{number}", **DRIFTED)
         world.create(f"pn-delete{number}")
-    queries = {f"update{number}": {"schedule": CRON} for number in range(40)}
-    queries |= {f"create{number}": {"schedule": CRON} for number in range(40)}
+    queries = {f"update{number}": {"schedule": CRON} for number in range(20)}
+    queries |= {f"create{number}": {"schedule": CRON} for number in range(20)}
     world.faults.put("GetSchedule", Fault(SERVER_ERROR, times=3))
-    assert world.run(queries) == {"created": 40, "updated": 40, "deleted": 40, "failed": 0}
+    assert world.run(queries) == {"created": 20, "updated": 20, "deleted": 20, "failed": 0}
     phases = {"ListSchedules": 0, "GetSchedule": 1, "CreateSchedule": 2, "UpdateSchedule": 2}
     begun = [phases.get(call, 3) for call in world.faults.calls]
     assert begun == sorted(begun)

@@ -147,9 +147,7 @@ def test_what_a_fault_leaves_and_that_the_next_runs_correct_it(
 @pytest.mark.parametrize("kind", FAULTS)
 def test_a_later_page_of_the_listing_failing(strict_world: World, kind: str) -> None:
     """What does not pass raises, a missing group too, and nothing is changed."""
-    strict_world.create_group()
-    for number in range(101):
-        strict_world.create(f"pn-{number}")
+    strict_world.many(CRON, 101)
     before = strict_world.live()
     fault = strict_world.faults.put("ListSchedules", FAULTS[kind])
     strict_world.faults.remove(fault)

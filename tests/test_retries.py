@@ -22,26 +22,9 @@ if TYPE_CHECKING:
 
     from tests.world import World
 
-MANY = 300
+MANY = 150
 UNAVAILABLE = ("ServiceUnavailableException", 503)
 KINDS = [SERVER_ERROR, UNAVAILABLE, THROTTLED, LOST, SILENT]
-
-
-def many(world: World, cron: str, count: int = MANY) -> dict[str, dict[str, str]]:
-    """Make so many schedules, and return the queries for them."""
-    assert world.faults.scheduler
-    world.create("pn-0", ScheduleExpression=cron)
-    group = world.faults.scheduler.groups[GROUP]
-    target = group["pn-0"]["Target"]
-    for number in range(count):
-        name = f"pn-{number}"
-        own = {"Input": f'{{"query_id": "{number}"}}'}
-        group[name] = group["pn-0"] | {
-            "Name": name,
-            "Arn": f"{group['pn-0']['Arn']}-{number:04}",
-            "Target": target | own,
-        }
-    return {str(number): {"schedule": CRON} for number in range(count)}
 
 
 @pytest.mark.parametrize("error", KINDS, ids=str)
@@ -63,8 +46,8 @@ def test_an_outage_costs_no_query(
     seconds: float,
     error: Any,
 ) -> None:
-    """Nor of three hundred: what the SDK shares between calls is not used, so it cannot run out."""
-    queries = many(strict_world, OTHER_CRON, MANY if seconds == 2 else 50)
+    """Nor of 150: what the SDK shares between calls is not used, so it cannot run out."""
+    queries = strict_world.many(OTHER_CRON, MANY if seconds == 2 else 50)
     if operation == "CreateSchedule":
         assert strict_world.faults.scheduler
         strict_world.faults.scheduler.groups[GROUP].clear()
@@ -80,7 +63,7 @@ def test_an_outage_costs_no_query(
 
 def test_an_outage_leaves_nothing_to_the_next_runs(strict_world: World) -> None:
     """The SDK's retry quota lives with the client, and three runs failed after one outage."""
-    queries = many(strict_world, OTHER_CRON, 15)
+    queries = strict_world.many(OTHER_CRON, 15)
     rule = strict_world.faults.put("GetSchedule", Fault(SERVER_ERROR))
     assert strict_world.run(queries)["failed"] == 15
     strict_world.faults.remove(rule)
@@ -107,16 +90,16 @@ def test_time_without_a_call_is_no_outage() -> None:
 
 
 def test_a_quota_is_waited_for() -> None:
-    """150 reads at 30 a second: no call fails, however many are throttled.
+    """100 reads at 30 a second: no call fails, however many are throttled.
 
     Below some 35 calls a second the SDK's own retry quota would be used up.
     """
-    queries = {f"q{number}": {"schedule": CRON} for number in range(150)}
+    queries = {f"q{number}": {"schedule": CRON} for number in range(100)}
     with model_server() as remote:
         bystander.run(remote.url, queries)
         remote.control(quota=30, groups=remote.groups())
         assert bystander.run(remote.url, queries) == NOTHING_DONE
-        assert remote.calls() > 180
+        assert remote.calls() > 120
 
 
 @pytest.mark.parametrize("error", KINDS, ids=str)
@@ -124,7 +107,7 @@ def test_a_lasting_outage_ends_the_run_within_a_minute(
     strict_world: World, caplog: pytest.LogCaptureFixture, error: Any
 ) -> None:
     """Each schedule is counted, has its line and is left alone; hanging calls take 5 s each."""
-    queries = many(strict_world, OTHER_CRON)
+    queries = strict_world.many(OTHER_CRON, MANY)
     before = strict_world.live()
 
     def take_time(operation: str, _: AWSPreparedRequest) -> None:
@@ -143,7 +126,7 @@ def test_a_lasting_outage_ends_the_run_within_a_minute(
 
 def test_an_outage_of_one_operation_does_not_stop_another(strict_world: World) -> None:
     """Reads fail for good; what is to be created and deleted is all the same."""
-    queries = many(strict_world, OTHER_CRON, 20)
+    queries = strict_world.many(OTHER_CRON, 20)
     strict_world.create("pn-obsolete")
     strict_world.faults.put("GetSchedule", Fault(SERVER_ERROR))
     results = strict_world.run(queries | {"new": {"schedule": CRON}})
@@ -152,7 +135,7 @@ def test_an_outage_of_one_operation_does_not_stop_another(strict_world: World) -
 
 def test_one_poisoned_schedule_costs_half_a_minute(strict_world: World) -> None:
     """And no other schedule anything."""
-    queries = many(strict_world, OTHER_CRON, 50)
+    queries = strict_world.many(OTHER_CRON, 50)
     strict_world.faults.put("UpdateSchedule", Fault(SERVER_ERROR), "pn-7")
     left = strict_world.time.until(240)
     assert strict_world.run(queries, left=left) == NOTHING_DONE | {"updated": 49, "failed": 1}
@@ -219,7 +202,7 @@ def test_threads_of_an_ended_run_never_write_later(
 
     Also where the invocation's own clock goes back, as one that stands still without a context.
     """
-    queries = many(strict_world, OTHER_CRON, 16)
+    queries = strict_world.many(OTHER_CRON, 16)
     if operation == "DeleteSchedule":
         queries = {}
     if operation == "CreateSchedule":
@@ -239,7 +222,7 @@ def test_threads_of_an_ended_run_never_write_later(
 
 def test_a_run_that_ends_during_the_second_read_writes_nothing_later(strict_world: World) -> None:
     """Each call of an attempt asks the clock, the write behind the read, too."""
-    queries = many(strict_world, CRON, 4)
+    queries = strict_world.many(CRON, 4)
     strict_world.time.ahead = 120
     strict_world.run(queries)  # from memory, an update reads first
     hanging = Hanging(strict_world.faults, "GetSchedule", calls=2)
@@ -260,7 +243,7 @@ def test_a_run_that_ends_during_the_second_read_writes_nothing_later(strict_worl
 
 def test_a_pause_after_an_ended_run_stays(strict_world: World) -> None:
     """Updates are throttled until the clock ends, and the operator pauses all sixteen."""
-    queries = many(strict_world, OTHER_CRON, 16)
+    queries = strict_world.many(OTHER_CRON, 16)
     hanging = Hanging(strict_world.faults, "UpdateSchedule", calls=2)
     strict_world.run(queries, left=hanging.left)
     assert strict_world.faults.scheduler
@@ -302,12 +285,12 @@ def test_without_time_thousands_of_changes_are_only_counted(
     strict_world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No line is made for what cannot be done any more."""
-    queries = many(strict_world, OTHER_CRON, 2_000)
+    queries = strict_world.many(OTHER_CRON, 1_000)
     monkeypatch.setattr("athena_schedule_manager.schedule_manager.drift", pytest.fail)
 
     def left() -> float:
-        return 60.0 if len(strict_world.faults.calls) < 2_020 else 4.9
+        return 60.0 if len(strict_world.faults.calls) < 1_010 else 4.9
 
-    assert strict_world.run(queries, left=left) == NOTHING_DONE | {"failed": 2_000}
+    assert strict_world.run(queries, left=left) == NOTHING_DONE | {"failed": 1_000}
     assert strict_world.faults.calls.count("UpdateSchedule") == 0
-    assert messages(caplog, logging.WARNING)[-1].startswith("Out of time before 2000 reads")
+    assert messages(caplog, logging.WARNING)[-1].startswith("Out of time before 1000 reads")

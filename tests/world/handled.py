@@ -80,6 +80,18 @@ class World:
             }
         )
 
+    def many(self, cron: str, count: int) -> dict[str, dict[str, str]]:
+        """Make so many schedules in the strict model at once; return queries that want CRON."""
+        assert self.faults.scheduler
+        self.create("pn-0", ScheduleExpression=cron)
+        group = self.faults.scheduler.groups[GROUP]
+        first = group["pn-0"]
+        for number in range(count):
+            name, own = f"pn-{number}", {"Input": json.dumps({"query_id": str(number)})}
+            target, arn = first["Target"] | own, f"{first['Arn']}-{number:04}"
+            group[name] = first | {"Name": name, "Arn": arn, "Target": target}
+        return {str(number): {"schedule": CRON} for number in range(count)}
+
     def live(self) -> dict[str, dict[str, Any]]:
         """Return all schedules of all groups, by group/name, without what any update changes."""
         found = {}
