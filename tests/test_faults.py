@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from athena_schedule_manager import schedule_manager
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import CRON, NOTHING_DONE, OTHER_CRON, messages
 from tests.world.environment import TRIED
@@ -145,9 +146,12 @@ def test_what_a_fault_leaves_and_that_the_next_runs_correct_it(
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_later_page_of_the_listing_failing(strict_world: World, kind: str) -> None:
+def test_a_later_page_of_the_listing_failing(
+    strict_world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     """What does not pass raises, a missing group too, and nothing is changed."""
-    strict_world.many(CRON, 101)
+    monkeypatch.setattr(schedule_manager, "PAGE_SIZE", 2)
+    strict_world.many(CRON, 3)
     before = strict_world.live()
     fault = strict_world.faults.put("ListSchedules", FAULTS[kind])
     strict_world.faults.remove(fault)
@@ -157,7 +161,7 @@ def test_a_later_page_of_the_listing_failing(strict_world: World, kind: str) -> 
 
     strict_world.faults.rule(later)
     if kind in PASSING:
-        assert strict_world.run({"0": {"schedule": CRON}}) == NOTHING_DONE | {"deleted": 100}
+        assert strict_world.run({"0": {"schedule": CRON}}) == NOTHING_DONE | {"deleted": 2}
         return
     with pytest.raises(CannotReconcileError, match="Failed to list schedules"):
         strict_world.run({})

@@ -47,7 +47,7 @@ def test_an_outage_costs_no_query(
     error: Any,
 ) -> None:
     """Nor of 150: what the SDK shares between calls is not used, so it cannot run out."""
-    queries = strict_world.many(OTHER_CRON, MANY if seconds == 2 else 50)
+    queries = strict_world.many(OTHER_CRON, MANY if error == SERVER_ERROR else 50)
     if operation == "CreateSchedule":
         assert strict_world.faults.scheduler
         strict_world.faults.scheduler.groups[GROUP].clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import sys
 from pathlib import Path
@@ -16,8 +17,9 @@ from samtranslator.yaml_helper import yaml_parse
 TEMPLATE = Path(__file__).parent.parent.parent / "template.yaml"
 
 
+@functools.cache
 def template() -> dict[str, Any]:
-    """Return the template as it is written."""
+    """Return the template as it is written; to be read only, since it is parsed once."""
     parsed: dict[str, Any] = yaml_parse(TEMPLATE.read_text("utf-8"))
     return parsed
 
