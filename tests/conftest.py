@@ -83,8 +83,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # tracing doubles their time, and the others reach every line and branch without them
-UNTRACED = {"faults", "property", "processes", "workflows", "publish", "speed"}
-UNTRACED |= {"make_deploy", "make_operate", "template_parameters"}
+UNTRACED = {"faults", "property", "processes", "workflows", "publish", "speed", "api", "reconcile"}
+UNTRACED |= {"make_deploy", "make_operate", "template_parameters", "check", "copy", "schema"}
+UNTRACED |= {"model", "template", "template_monitoring", "runtime"}
 
 
 @pytest.hookimpl(wrapper=True)
