@@ -23,9 +23,10 @@ Result = TypeVar("Result")
 
 THREADS = 16
 SECOND_AFTER = 1.0  # seconds, of two threads: it is for calls that wait for one that hangs
-NO_NEW_CALL = 5.0  # seconds: with less left than this no call is started
-STOP_WAITING = 2.0  # seconds: with this much left the calls in flight are abandoned
-PATIENCE = 30.0  # seconds: after a call's first failure, and after the last success of any call
+NO_NEW_CALL, STOP_WAITING = 5.0, 2.0  # seconds left: no call is started; those in flight abandoned
+# seconds: after a call's first failure and after the last success of any call; and what is left of
+# it, at least, for the calls that follow others of which the last ones failed
+PATIENCE, NEXT_PATIENCE = 30.0, 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between two attempts, before jitter
 CONFLICT = "ConflictException"
 
@@ -106,8 +107,9 @@ class Calls:
         What was not done in time has the result OutOfTimeError. A call that is in flight then is
         abandoned: its thread goes on to the end of this attempt, and what it returns is dropped.
         """
-        since = self._last_success if self._failure else self.clock.monotonic()
-        self._last_success, self._failure = since, None  # time without a call is no outage
+        earliest = self.clock.monotonic() - (PATIENCE - NEXT_PATIENCE if self._failure else 0.0)
+        self._last_success = max(self._last_success, earliest)  # time without a call is no outage
+        self._failure = None
         results: list[Result | Exception] = [OutOfTimeError()] * len(items)
         count = threads_for(len(items)) if self.clock.has_time() else 0
         waiting = deque([*range(len(items)), *[None] * count])  # None ends a thread

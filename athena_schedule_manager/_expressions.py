@@ -34,7 +34,7 @@ def expression_problem(expression: str) -> str | None:
     keyword, body = match[1].lower(), match[2]
     if keyword == "rate" and not re.fullmatch("(?ai)0*[1-9][0-9]* (minute|hour|day)s?", body):
         return "needs a positive whole number, one space and minutes, hours or days in rate(...)"
-    if keyword == "at" and not re.fullmatch("[^A-Za-z'\"]*[Tt ][0-9:. ]*[0-9][0-9:. ]*", body):
+    if keyword == "at" and not re.fullmatch("[^A-Za-z'\"]*[Tt ][:. ]*+[0-9][0-9:. ]*+", body):
         return "needs a date and a time without zone, offset or quotes: at(yyyy-mm-ddThh:mm:ss)"
     problem = _cron_problem(body) if keyword == "cron" else None
     return problem and problem + _suggestion(body)

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from email.message import Message
 from typing import IO, Any
-from urllib.request import HTTPRedirectHandler, Request
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, getproxies
 
 import boto3
 
@@ -59,7 +59,7 @@ class FetchError(CannotReconcileError):
     def __init__(self, url: str, problem: str, retry_after: float | None = None) -> None:
         """Take the URL, what went wrong, and the seconds after which the host wants to be asked."""
         super().__init__(f"{FETCH_FAILED}{redacted(url)}: {problem}")
-        self.retry_after = retry_after
+        self.after = retry_after
 
 
 class TransientFetchError(FetchError):
@@ -110,9 +110,13 @@ class ConfigSource:
         return queries
 
     def install_opener(self) -> None:
-        """Install urllib's opener, once; it loads the authorities that vouch for Git hosts."""
+        """Install urllib's opener, once; it loads the authorities that vouch for Git hosts.
+
+        No proxy is used for http: what goes to loopback is nobody else's.
+        """
         if not self._has_opener:
-            urllib.request.install_opener(urllib.request.build_opener(RedirectRule))
+            proxies = ProxyHandler({k: v for k, v in getproxies().items() if k == "https"})
+            urllib.request.install_opener(urllib.request.build_opener(RedirectRule, proxies))
             self._has_opener = True
 
     def fetch(self, url: str, clock: Clock, secret_arn: str = "") -> bytes:
@@ -125,18 +129,17 @@ class ConfigSource:
         may_be_rotated = bool(secret_arn)
         tries = 0
         while True:
+            tries += 1
             if secret_arn and not self._token:
                 self._token = _read_token(secret_arn, clock, end)
             try:
                 return _try(url, self._token if secret_arn else "", clock, end)
             except RefusedFetchError:
-                if not may_be_rotated:
+                if not may_be_rotated or tries == TRIES:
                     raise
                 may_be_rotated, self._token = False, ""
             except TransientFetchError as error:
-                tries += 1
-                ours = pause_after(tries, FIRST_PAUSE)
-                pause = ours if error.retry_after is None else error.retry_after
+                pause = pause_after(tries, FIRST_PAUSE) if error.after is None else error.after
                 if tries == TRIES or clock.monotonic() + pause >= end:
                     raise
                 clock.sleep(pause)

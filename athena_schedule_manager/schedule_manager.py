@@ -30,17 +30,17 @@ from ._expressions import expression_problem
 
 if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient as Client
-    from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef, PaginatorConfigTypeDef
+    from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef
 
 logger = logging.getLogger(__package__)
 
-PAGE_SIZE = 100
-FRESH = 5.0  # seconds after which a schedule is read again before it is updated
-SETTLED = 60.0  # seconds without a change after which a schedule is remembered as it was read
+PAGES = {"PageSize": 100}
+# seconds after which a schedule is read again before it is updated; and seconds without a change
+# after which it is remembered as it was read
+FRESH, SETTLED = 5.0, 60.0
 MAX_NAME, MAX_DESCRIPTION, MAX_TIMEZONE = 64, 512, 50  # characters (botocore model)
 MAX_CHANGES, MAX_LINE = 1000, 1000  # lines of a dry run; characters of a line, and of an answer
-MAX_SHOWN = 200  # characters of a value from outside in a message
-KEPT_SHOWN = 10  # names in the line about deletes that are held back
+MAX_SHOWN, KEPT_SHOWN = 200, 10  # characters of a value in a message; deletes held back, by name
 DEFAULT_DESCRIPTION = "Managed by Athena Schedule Manager"
 TIMEZONE = "UTC"
 QUERY_KEYS = ("schedule", "cron", "description", "timezone", "enabled")
@@ -517,22 +517,21 @@ class ScheduleGroup:
         return {n: date for n, date in dates.items() if n.startswith(self.settings.prefix)}
 
     def _list(self) -> dict[str, datetime | None]:
+        """List a page by each call: a paginator that went on by itself would not ask the clock."""
         dates: dict[str, datetime | None] = {}
-        paginator = self._client.get_paginator("list_schedules")
-        ours = {**self._group, "NamePrefix": self.settings.prefix}
-        config: PaginatorConfigTypeDef = {"PageSize": PAGE_SIZE, "MaxItems": PAGE_SIZE}
+        paginator: Any = self._client.get_paginator("list_schedules")
+        asked = {**self._group, "NamePrefix": self.settings.prefix, "PaginationConfig": PAGES}
         while True:
-            pages = paginator.paginate(**ours, PaginationConfig=config)
             try:
-                page = self._calls.retry(pages.build_full_result)
+                page = self._calls.retry(lambda: next(iter(paginator.paginate(**asked))))
             except ClientError as error:
-                if "StartingToken" in config or not _is_absent(error):
+                if "NextToken" in asked or not _is_absent(error):
                     raise
                 return {}  # there is no group
             dates |= {s["Name"]: s.get("LastModificationDate") for s in page["Schedules"]}
             if not (token := page.get("NextToken")):
                 return dates
-            config = {**config, "StartingToken": token}
+            asked["NextToken"] = token
 
     def read_all(self, names: Sequence[str]) -> list[ExistingSchedule | Exception]:
         """Read schedules; the exceptions are the results of those that could not be read."""
@@ -602,7 +601,12 @@ class ScheduleGroup:
                     raise AlreadyDoneError("no longer differs: somebody changed it meanwhile")
             tried = True
             request = update_request(live, wanted, shape.members, self.clock.now())
-            self._client.update_schedule(**{**request, **self._group})
+            try:
+                self._client.update_schedule(**{**request, **self._group})
+            except Exception as error:
+                if error_code(error) == CONFLICT:
+                    live = replace(live, read_at=-math.inf)  # somebody else is changing it
+                raise
 
         self._calls.retry(attempt, conflicts=True)
 

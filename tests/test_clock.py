@@ -67,16 +67,6 @@ def test_without_time_to_list_the_run_fails(
     assert world.ours() == {NAME: CRON}
 
 
-def test_time_that_ends_between_pages_compares_nothing(strict_world: World) -> None:
-    """Half a listing would look like missing schedules."""
-    for number in range(101):
-        strict_world.create(f"pn-q{number}")
-    with pytest.raises(CannotReconcileError, match="out of time"):
-        strict_world.run(QUERIES, left=Budget(strict_world, 1))
-    assert strict_world.faults.calls == ["ListSchedules"]
-    assert NAME not in strict_world.ours()
-
-
 def test_time_that_ends_with_the_last_page_still_counts_the_deletes(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

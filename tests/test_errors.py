@@ -12,6 +12,8 @@ from tests.world import NOTHING_DONE, OTHER_CRON, QUERIES
 from tests.world.bystander import reconcile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.world import World
 
 DRIFTED = {"ScheduleExpression": OTHER_CRON}
@@ -29,13 +31,9 @@ class FakeClient:
         """Return an operation, or the paginator."""
         return {"get_paginator": lambda _: self}.get(name, functools.partial(self._call, name))
 
-    def paginate(self, **_: object) -> Any:
+    def paginate(self, **_: object) -> Iterator[dict[str, Any]]:
         """List one page."""
-        return self
-
-    def build_full_result(self) -> dict[str, Any]:
-        """Return the page."""
-        return self._call("list_schedules") or {"Schedules": [{"Name": "pn-old"}]}
+        yield self._call("list_schedules") or {"Schedules": [{"Name": "pn-old"}]}
 
     def _call(self, name: str, **_: object) -> dict[str, Any]:
         self.calls.append(name)

@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from athena_schedule_manager import schedule_manager
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import CRON, NOTHING_DONE, OTHER_CRON, messages
 from tests.world.environment import TRIED
 from tests.world.faults import FAULTS, PASSING
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-
     from tests.world import World
 
 QUERIES = {name: {"schedule": CRON} for name in ("create", "update", "same")}
@@ -143,26 +140,3 @@ def test_what_a_fault_leaves_and_that_the_next_runs_correct_it(
     assert strict_world.ours() == {name: WANTED[name] for name in (f"pn-{q}" for q in queries)}
     assert strict_world.run() == NOTHING_DONE
     assert set(faults.calls) <= {"ListSchedules", "GetSchedule"}
-
-
-@pytest.mark.parametrize("kind", FAULTS)
-def test_a_later_page_of_the_listing_failing(
-    strict_world: World, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    """What does not pass raises, a missing group too, and nothing is changed."""
-    monkeypatch.setattr(schedule_manager, "PAGE_SIZE", 2)
-    strict_world.many(CRON, 3)
-    before = strict_world.live()
-    fault = strict_world.faults.put("ListSchedules", FAULTS[kind])
-    strict_world.faults.remove(fault)
-
-    def later(asked: str, request: AWSPreparedRequest) -> AWSResponse | None:
-        return fault(asked, request) if "NextToken" in request.url else None
-
-    strict_world.faults.rule(later)
-    if kind in PASSING:
-        assert strict_world.run({"0": {"schedule": CRON}}) == NOTHING_DONE | {"deleted": 2}
-        return
-    with pytest.raises(CannotReconcileError, match="Failed to list schedules"):
-        strict_world.run({})
-    assert strict_world.live() == before

@@ -79,6 +79,20 @@ def test_only_200_is_an_answer_with_the_file(
         fetched(git_host.url(), pauses)
 
 
+def test_a_proxy_is_asked_for_https_alone(
+    git_host: GitHost, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes to loopback over http, a token included, is nobody else's."""
+    git_host.answer(SERVED)
+    with GitHost().running() as proxy:
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, proxy.url())
+        assert fetched(git_host.url(), pauses) == BODY
+        assert proxy.paths == []
+        with pytest.raises(CannotReconcileError, match="OSError$"):
+            fetched("https://git.example/config.json", pauses)
+
+
 def test_a_refusal_after_a_passing_failure_ends_the_tries(
     git_host: GitHost, pauses: list[float]
 ) -> None:

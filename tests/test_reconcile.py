@@ -230,33 +230,6 @@ def test_an_entry_with_an_impossible_name_is_not_sent(world: World) -> None:
     assert world.faults.calls == ["ListSchedules"]
 
 
-def test_a_listing_that_ignores_the_prefix_does_no_harm(strict_world: World) -> None:
-    """What a service lists beyond what was asked for is still nobody's business here."""
-    strict_world.create("foreign")
-    strict_world.create(NAME)
-    assert strict_world.faults.scheduler
-    strict_world.faults.scheduler.ignores_prefix = True
-    assert strict_world.run({}) == NOTHING_DONE | {"deleted": 1}
-    assert list(strict_world.ours()) == ["foreign"]
-
-
-@pytest.mark.parametrize("count", [0, 99, 100, 101, 250])
-def test_every_page_of_the_listing_counts(strict_world: World, count: int) -> None:
-    """However many there are, a second run writes nothing, and removal removes them all."""
-    queries = {f"q{number}": {"schedule": CRON} for number in range(count)}
-    assert strict_world.run(queries) == NOTHING_DONE | {"created": count}
-    assert strict_world.run() == NOTHING_DONE
-    assert strict_world.faults.calls.count("ListSchedules") == max(-(-count // 100), 1)
-    assert strict_world.faults.calls.count("GetSchedule") == count
-    assert strict_world.faults.requests[0] == {
-        "GroupName": GROUP,
-        "NamePrefix": "pn-",
-        "MaxResults": 100,
-    }
-    assert strict_world.run({}) == NOTHING_DONE | {"deleted": count}
-    assert strict_world.ours() == {}
-
-
 def test_obsolete_and_broken_schedules_are_not_read(world: World) -> None:
     """Only what must be compared costs a GetSchedule."""
     world.create("pn-obsolete")

@@ -106,20 +106,25 @@ def test_a_quota_is_waited_for() -> None:
 def test_a_lasting_outage_ends_the_run_within_a_minute(
     strict_world: World, caplog: pytest.LogCaptureFixture, error: Any
 ) -> None:
-    """Each schedule is counted, has its line and is left alone; hanging calls take 5 s each."""
-    queries = strict_world.many(OTHER_CRON, MANY)
+    """Each schedule is counted, has its line and is left alone; hanging calls take 5 s each.
+
+    Reads, creates and deletes come one after the other, and each is tried again for some time.
+    """
+    queries = dict(list(strict_world.many(OTHER_CRON, MANY).items())[:-20])
+    queries |= {f"new-{number}": {"schedule": CRON} for number in range(20)}
     before = strict_world.live()
 
     def take_time(operation: str, _: AWSPreparedRequest) -> None:
-        if error is SILENT and operation == "GetSchedule":
+        if error is SILENT and operation != "ListSchedules":
             strict_world.time.sleep(5)
 
-    strict_world.faults.put("GetSchedule", Fault(error))
+    for operation in ("GetSchedule", "CreateSchedule", "DeleteSchedule"):
+        strict_world.faults.put(operation, Fault(error))
     strict_world.faults.rule(take_time)
     left = strict_world.time.until(240)
-    assert strict_world.run(queries, left=left) == NOTHING_DONE | {"failed": MANY}
+    assert strict_world.run(queries, left=left) == NOTHING_DONE | {"failed": MANY + 20}
     assert left() > 180
-    assert len(messages(caplog, logging.ERROR)) == MANY
+    assert len(messages(caplog, logging.ERROR)) == MANY + 20
     strict_world.faults.rules.clear()
     assert strict_world.live() == before
 
@@ -140,6 +145,18 @@ def test_one_poisoned_schedule_costs_half_a_minute(strict_world: World) -> None:
     left = strict_world.time.until(240)
     assert strict_world.run(queries, left=left) == NOTHING_DONE | {"updated": 49, "failed": 1}
     assert 205 < left() < 220
+
+
+@pytest.mark.parametrize("error", KINDS, ids=str)
+def test_after_a_poisoned_schedule_an_outage_costs_no_query(
+    strict_world: World, error: Any
+) -> None:
+    """The update that fails for good is the last one to end, and then the deletes are throttled."""
+    queries = dict(list(strict_world.many(OTHER_CRON, 40).items())[:5])
+    strict_world.faults.put("UpdateSchedule", Fault(error), "pn-4")
+    strict_world.faults.put("DeleteSchedule", Fault(THROTTLED, seconds=5))
+    done = NOTHING_DONE | {"updated": 4, "deleted": 35, "failed": 1}
+    assert strict_world.run(queries) == done
 
 
 def test_pauses_double_from_a_tenth_of_a_second_to_five_with_full_jitter(

@@ -81,7 +81,7 @@ def test_limits_are_the_models(model: Any) -> None:
     assert limit("Description")["max"] == schedule_manager.MAX_DESCRIPTION
     assert limit("ScheduleExpressionTimezone")["max"] == schedule_manager.MAX_TIMEZONE
     page = operation(model, "ListSchedules").input_shape
-    assert page.members["MaxResults"].metadata["max"] == schedule_manager.PAGE_SIZE
+    assert page.members["MaxResults"].metadata["max"] == schedule_manager.PAGES["PageSize"]
     assert limit("Name")["pattern"].strip("^$") == "[0-9a-zA-Z-_.]+"
     for character in map(chr, range(1, 0x250)):
         desired, _ = schedule_manager.desired_state({character: QUERY}, SETTINGS)

@@ -141,6 +141,21 @@ def test_a_refusal_that_lasts_is_an_error(
     assert (len(world.git_host.paths), made) == (1, [])
 
 
+@pytest.mark.parametrize("codes", [(500, 500, 404), (500, 500, 500, 404), (404, 500, 500, 500)])
+def test_a_rotated_token_is_tried_within_the_four_tries(
+    world: World, secret: Secret, codes: tuple[int, ...]
+) -> None:
+    """However the refusal is mixed with failures that pass."""
+    del secret
+    world.git_host.answer(*map(status, codes), document(b'{"queries": {}}'))
+    if len(codes) < _git.TRIES:
+        assert world.run() == NOTHING_DONE
+    else:
+        with pytest.raises(CannotReconcileError, match=f"HTTP {codes[-1]}"):
+            world.run()
+    assert len(world.git_host.paths) == _git.TRIES
+
+
 def test_a_redirect_elsewhere_gets_no_token(world: World, secret: Secret) -> None:
     """Another port is another host; on the same host it goes along."""
     del secret

@@ -18,7 +18,7 @@ from tests.world import (
     error_response,
     messages,
 )
-from tests.world.faults import SERVER_ERROR, THROTTLED, Fault
+from tests.world.faults import CONFLICT, SERVER_ERROR, THROTTLED, Fault
 from tests.world.plans import LIVE, existing, live_with, plan_of, request_of
 
 if TYPE_CHECKING:
@@ -56,6 +56,22 @@ def test_what_was_read_more_than_five_seconds_before_its_update_is_read_again(
     live = strict_world.live()[f"{GROUP}/{NAME}"]
     assert live["ScheduleExpression"] == CRON
     assert live["State"] == ("DISABLED" if reads > 1 else "ENABLED")
+
+
+@pytest.mark.parametrize("conflicts", [1, 3])
+def test_a_conflict_is_a_reason_to_read_again(strict_world: World, conflicts: int) -> None:
+    """Somebody else is changing the schedule at this moment, and what he does is kept."""
+    strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
+
+    def pause_it() -> AWSResponse:
+        set_by_hand(strict_world, State="DISABLED")
+        return error_response(*CONFLICT)
+
+    strict_world.faults.hook("UpdateSchedule", pause_it, times=conflicts)
+    assert strict_world.run(QUERIES) == NOTHING_DONE | {"updated": 1}
+    assert strict_world.faults.calls.count("GetSchedule") == 1 + conflicts
+    live = strict_world.live()[f"{GROUP}/{NAME}"]
+    assert (live["ScheduleExpression"], live["State"]) == (CRON, "DISABLED")
 
 
 def test_what_comes_from_memory_is_read_again_before_its_update(strict_world: World) -> None:

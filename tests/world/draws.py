@@ -95,6 +95,7 @@ WORLD = {
     "edits": edits,
     "freeze": freezes,
     "group": st.booleans(),
+    "page": st.sampled_from([1, 2, 100]),  # so long are the listing's, at most
     "calls": st.none() | st.integers(0, 12),
     "limit": st.none() | st.integers(0, 2),
 }

@@ -73,6 +73,7 @@ class Scheduler:
         """Begin with the group `default`; `now` dates the changes, `today` judges a StartDate."""
         self.today = today
         self.ignores_prefix = False
+        self.page_size = 100  # it may be less than what is asked for
         self.groups: dict[str, dict[str, dict[str, Any]]] = {"default": {}}
         self.now = now
         self._tokens: dict[tuple[str, str], str] = {}
@@ -105,7 +106,7 @@ class Scheduler:
         )
         prefix = "" if self.ignores_prefix else NamePrefix
         found = [s for s in schedules if s["Name"].startswith(prefix) and s["Arn"] > NextToken]
-        page = found[:MaxResults]
+        page = found[: min(MaxResults, self.page_size)]
         more = {"NextToken": page[-1]["Arn"]} if len(found) > len(page) else {}
         return {"Schedules": [self._summary(schedule) for schedule in page], **more}
 

@@ -79,6 +79,7 @@ class Reconciler:
         freeze: tuple[int, str] | None,
         *,
         group: bool,
+        page: int,
         limit: int | None,
     ) -> None:
         """Begin a new world: no two changes in it have the same date."""
@@ -87,6 +88,7 @@ class Reconciler:
         self.scheduler = self.faults.scheduler = Scheduler(
             lambda: float(next(seconds)), today=self.time.now
         )
+        self.scheduler.page_size = page
         self.memory: dict[str, ExistingSchedule] = {}
         self.edits = edits
         self.freeze = freeze
@@ -254,12 +256,13 @@ def live_through(  # noqa: PLR0913, PLR0917 - a world has many sides
     edits: dict[int, tuple[str, str]],
     freeze: tuple[int, str] | None,
     group: bool,  # noqa: FBT001 - drawn, not passed
+    page: int,
     calls: int | None,
     limit: int | None,
 ) -> None:
     """Run once with faults and little time, then without, and check all that must hold."""
     TRIED["worlds"] += 1
-    reconciler.begin(lives, planned, edits, freeze, group=group, limit=limit)
+    reconciler.begin(lives, planned, edits, freeze, group=group, page=page, limit=limit)
     results = reconciler.run(queries, calls)
     before, after = reconciler.before, reconciler.live()
     if results is None:
