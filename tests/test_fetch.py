@@ -89,7 +89,7 @@ def test_a_proxy_is_asked_for_https_alone(
             monkeypatch.setenv(name, proxy.url())
         assert fetched(git_host.url(), pauses) == BODY
         assert proxy.paths == []
-        with pytest.raises(CannotReconcileError, match="OSError$"):
+        with pytest.raises(CannotReconcileError, match=r"OSError$"):
             fetched("https://git.example/config.json", pauses)
 
 

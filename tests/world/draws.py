@@ -68,12 +68,13 @@ names = st.sampled_from(
     + [f"{GROUP}/foreign", f"{GROUP}/pn", f"{GROUP}/pnx-a", "default/pn-a", "other/pn-a"]
 )
 lives = st.dictionaries(names, st.tuples(live_fields, target_fields), min_size=2)
+# the kind, and how many calls are answered before it
 faults = st.dictionaries(
     st.tuples(
         st.sampled_from(list(ROUTES.values())),
         st.sampled_from(["", "", "", *(f"pn-{query_id}" for query_id in IDS)]),
     ),
-    st.sampled_from(list(FAULTS)),
+    st.tuples(st.sampled_from(list(FAULTS)), st.integers(0, 2)),
     max_size=6,
 )
 # what an operator does by hand before the n-th call of a run

@@ -40,6 +40,7 @@ class Fault:
     times: int | None = None
     seconds: float | None = None
     served: bool = False  # the service does what it was asked, and only the answer is lost
+    after: int = 0  # so many calls are answered before
 
     @property
     def description(self) -> str:
@@ -180,11 +181,14 @@ class Faults:
         lock = threading.Lock()
         left = [float("inf") if fault.times is None else fault.times]
         end = [float("inf")] if fault.seconds is None else list[float]()
+        before = iter(range(fault.after))
 
         def rule(asked: str, request: AWSPreparedRequest) -> AWSResponse | None:
             if asked != operation or not request.url.partition("?")[0].endswith(name):
                 return None
             with lock:
+                if next(before, None) is not None:
+                    return None
                 end.append(self._monotonic() + (fault.seconds or 0.0))  # the first one counts
                 left[0] -= 1
                 if left[0] < 0 or self._monotonic() >= end[0]:

@@ -105,6 +105,12 @@ def check_run(
     assert len(before.keys() - after.keys()) <= log.count("INFO", "DELETE")
 
 
+def check_listing(log: Log, there: set[str]) -> None:
+    """Check that the listing had all that was there before the run and when it ended."""
+    [found] = [int(line.split()[1]) for _, line in log.lines if line.startswith("Found ")]
+    assert found >= sum(key.startswith(f"{GROUP}/pn-") for key in there)
+
+
 def check_harmless(queries: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> None:
     """Check that nothing is lost or altered that must not be, whatever went wrong."""
     for key, schedule in before.items():

@@ -30,7 +30,16 @@ from athena_schedule_manager.schedule_manager import (
 from tests.world.environment import CRON, EXECUTOR_ARN, GROUP, ROLE_ARN, SETTINGS, TRIED
 from tests.world.faults import FAULTS, SERVER_ERROR, Faults, error_response
 from tests.world.model import Scheduler
-from tests.world.promises import check_harmless, check_run, fate, input_of, obsolete, same, wanted
+from tests.world.promises import (
+    check_harmless,
+    check_listing,
+    check_run,
+    fate,
+    input_of,
+    obsolete,
+    same,
+    wanted,
+)
 from tests.world.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
@@ -74,7 +83,7 @@ class Reconciler:
     def begin(  # noqa: PLR0913 - a world has many sides
         self,
         lives: dict[str, Any],
-        planned: dict[tuple[str, str], str],
+        planned: dict[tuple[str, str], tuple[str, int]],
         edits: dict[int, tuple[str, str]],
         freeze: tuple[int, str] | None,
         *,
@@ -101,8 +110,8 @@ class Reconciler:
         if group and GROUP not in self.scheduler.groups:
             self.scheduler.create_schedule_group(GROUP, "token")
         self.before = self.live()
-        for (operation, name), kind in planned.items():
-            self.faults.put(operation, FAULTS[kind], name)
+        for (operation, name), (kind, after) in planned.items():
+            self.faults.put(operation, replace(FAULTS[kind], after=after), name)
         TRIED["faults"] += len(planned)
         self.faults.rule(self._live_on)
 
@@ -252,7 +261,7 @@ def live_through(  # noqa: PLR0913, PLR0917 - a world has many sides
     reconciler: Reconciler,
     queries: dict[str, Any],
     lives: dict[str, Any],
-    planned: dict[tuple[str, str], str],
+    planned: dict[tuple[str, str], tuple[str, int]],
     edits: dict[int, tuple[str, str]],
     freeze: tuple[int, str] | None,
     group: bool,  # noqa: FBT001 - drawn, not passed
@@ -263,6 +272,7 @@ def live_through(  # noqa: PLR0913, PLR0917 - a world has many sides
     """Run once with faults and little time, then without, and check all that must hold."""
     TRIED["worlds"] += 1
     reconciler.begin(lives, planned, edits, freeze, group=group, page=page, limit=limit)
+    first = set(reconciler.before)
     results = reconciler.run(queries, calls)
     before, after = reconciler.before, reconciler.live()
     if results is None:
@@ -270,6 +280,8 @@ def live_through(  # noqa: PLR0913, PLR0917 - a world has many sides
         assert reconciler.log.count("ERROR", "") == 0  # the handler logs what is raised
     else:
         check_run(results, reconciler.log, before, after)
+        if planned.get(("ListSchedules", ""), ("", 0))[0] != "not found":
+            check_listing(reconciler.log, first & before.keys())
         check_harmless(queries, before, after)
     reconciler.faults.rules.clear()
     reconciler.thaw()
