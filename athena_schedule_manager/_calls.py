@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 THREADS = 16
-SECOND_AFTER = 1.0  # seconds, of two threads: it is for calls that wait for one that hangs
+SECOND_AFTER = 1.0  # seconds: of two threads the second starts when the first is still busy then
 NO_NEW_CALL, STOP_WAITING = 5.0, 2.0  # seconds left: no call is started; those in flight abandoned
 # seconds: after a call's first failure and after the last success of any call; and what is left of
 # it, at least, for the calls that follow others of which the last ones failed
@@ -45,7 +45,7 @@ class OutOfTimeError(Exception):
 
 @dataclass(slots=True)
 class Clock:
-    """One invocation's seconds left, its pauses, the time of day and a time that only grows."""
+    """The seconds left of one invocation, and its time: of day, monotonic, and how it pauses."""
 
     left: Callable[[], float]
     now: Callable[[], float] = time.time
@@ -97,7 +97,7 @@ class Calls:
         """Take the invocation's clock; nothing has been called yet."""
         self.clock = clock
         self._last_success = clock.monotonic()
-        self._failure: Exception | None = None  # of this operation, until an answer comes
+        self._failure: Exception | None = None  # the last one, until an answer comes
 
     def overlap(
         self, call: Callable[[Item], Result], items: Sequence[Item], seconds: float = math.inf
@@ -109,7 +109,6 @@ class Calls:
         """
         earliest = self.clock.monotonic() - (PATIENCE - NEXT_PATIENCE if self._failure else 0.0)
         self._last_success = max(self._last_success, earliest)  # time without a call is no outage
-        self._failure = None
         results: list[Result | Exception] = [OutOfTimeError()] * len(items)
         count = threads_for(len(items)) if self.clock.has_time() else 0
         waiting = deque([*range(len(items)), *[None] * count])  # None ends a thread

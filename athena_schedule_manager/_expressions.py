@@ -58,7 +58,7 @@ def _cron_problem(body: str) -> str | None:
 
 
 def _field_problem(text: str, name: str, low: int, high: int, words: str) -> str | None:
-    # what follows / and # and a lone L counts something else than the field's values
+    # the numbers after / and #, and after L-, are no values of the field
     values = re.sub(r"[/#][^,]*|(?<=\bL)-[0-9]+", "", text.upper())
     for value in re.findall(r"[0-9]+|[^\W0-9_]+", values):
         if value.isdecimal() and not low <= int(value) <= high:

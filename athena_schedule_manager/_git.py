@@ -41,7 +41,7 @@ HEADERS = {  # hosts refuse urllib's own name; GitHub's contents URL serves the 
 HOST = r"[0-9a-z][0-9a-z._-]*|\[[0-9a-f]*:[0-9a-f:.]*\]"
 LOOPBACK = r"localhost|127(?:\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}|\[::1\]"
 URL = re.compile(rf"(?ai)(https://(?:{HOST})|http://(?:{LOOPBACK}))(?::([0-9]{{1,5}}))?/[!-~]*")
-MAX_KEYS, MAX_KEY = 100, 50  # keys of a query, and their characters, that may have a hint
+MAX_KEYS, MAX_KEY = 100, 50  # so many keys of a query, of so many characters, may have a hint
 SHA = re.compile("[0-9a-fA-F]{40}")
 SECRET_NAME = re.compile("(?i)token|key|secret|sig|pass")
 COMPRESSED = rb"\x1f\x8b|PK\x03\x04|BZh|\xfd7zXZ|\(\xb5/\xfd|x[\x01^\x9c\xda]"
@@ -120,9 +120,9 @@ class ConfigSource:
             self._has_opener = True
 
     def fetch(self, url: str, clock: Clock, secret_arn: str = "") -> bytes:
-        """Get the document, trying again while the failure may pass, and once with the token anew.
+        """Get the document; transient failures are retried, and the secret is read once more.
 
-        Raises CannotReconcileError, TransientFetchError of it when tries or time are over.
+        Raises CannotReconcileError, and TransientFetchError, which is one, when tries or time end.
         """
         self.install_opener()
         end = clock.monotonic() + min(FETCH_SECONDS, clock.left() / 2)

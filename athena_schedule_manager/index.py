@@ -83,7 +83,7 @@ def preview(options: Options, clock: Clock) -> dict[str, Any]:
     try:
         _, queries, plan = _plan(options, clock)
         return schedule_manager.preview_plan(plan, hints(queries))
-    except Exception as error:  # noqa: BLE001 - told to who asked, and it must ring no alarm
+    except Exception as error:  # noqa: BLE001 - returned; a preview must not raise an alarm
         logger.info("%s", _sentence(error))
         return {"error": _sentence(error)}
     finally:

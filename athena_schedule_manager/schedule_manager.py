@@ -116,10 +116,10 @@ class ExistingSchedule:
 
 
 Queries = Mapping[str, object]  # by id, as the configuration has them
-Desired = dict[str, Schedule]  # by name, as all that follow
+Desired = dict[str, Schedule]  # by name of the schedule, like the next two
 Unusable = dict[str, str]  # the message of each query that cannot become a schedule
 Memory = dict[str, ExistingSchedule]
-Outcome = Exception | None  # with what a change ended; None: it is made
+Outcome = Exception | None  # how a change ended; None: it was made
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,8 +142,9 @@ def test_a_schedule_that_vanishes_before_it_is_read_is_absent(world: World) -> N
     def vanish() -> None:
         world.client.delete_schedule(GroupName=GROUP, Name=NAME)
 
-    world.faults.hook("GetSchedule", vanish)
+    world.faults.hook("GetSchedule", vanish, times=1)
     assert world.run(QUERIES) == NOTHING_DONE | {"created": 1}
+    assert world.faults.calls == ["ListSchedules", "GetSchedule", "CreateSchedule"]
     assert world.ours() == {NAME: CRON}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from tests.tools.transformed import TEMPLATE
+from tests.tools.transformed import TEMPLATE, template
 
 GITHUB = TEMPLATE.parent / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -47,7 +47,10 @@ def test_a_job_has_no_right_but_those_that_it_names(workflow: Any) -> None:
 def test_the_oldest_and_the_runtimes_pythons_are_tested() -> None:
     """The template's runtime, the oldest that the tools take, and the newest of Lambda."""
     [job] = parsed(GITHUB / "workflows" / "ci.yml")["jobs"].values()
-    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13", "3.14"]
+    tested = job["strategy"]["matrix"]["python"]
+    assert tested == ["3.11", "3.13", "3.14"]
+    function = template()["Resources"]["AthenaScheduleManager"]["Properties"]
+    assert function["Runtime"].removeprefix("python") in tested
 
 
 def test_tools_and_actions_are_kept_up_to_date() -> None:

@@ -67,6 +67,13 @@ def test_without_time_to_list_the_run_fails(
     assert world.ours() == {NAME: CRON}
 
 
+def test_without_time_nothing_is_fetched(world: World) -> None:
+    """A document that could not be followed is not asked for."""
+    with pytest.raises(CannotReconcileError, match="Failed to fetch config from Git: "):
+        world.run(QUERIES, left=lambda: 4.9)
+    assert world.git_host.paths == []
+
+
 def test_time_that_ends_with_the_last_page_still_counts_the_deletes(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import logging
+import lzma
 import zlib
 from typing import TYPE_CHECKING
 
@@ -37,6 +39,10 @@ NOT_UNDERSTOOD = [
     pytest.param(b"\xef\xbb\xbf\n<!DOCTYPE html>", "a web page", id="a web page with a mark"),
     pytest.param(b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer", id="LFS"),
     pytest.param(gzip.compress(b'{"queries": {}}'), "compressed", id="gzip"),
+    pytest.param(bz2.compress(b'{"queries": {}}'), "compressed", id="bzip2"),
+    pytest.param(lzma.compress(b'{"queries": {}}'), "compressed", id="xz"),
+    pytest.param(b"PK\x03\x04\x14\x00", "compressed", id="zip"),
+    pytest.param(b"\x28\xb5\x2f\xfd\x04\x00", "compressed", id="zstd"),
     pytest.param(zlib.compress(b'{"queries": {}}'), "compressed", id="deflate"),
     pytest.param(b'{"content": "e30=", "encoding": "base64"}', "describes the file", id="envelope"),
     pytest.param(

@@ -100,7 +100,7 @@ def test_every_run_fetches(world: World) -> None:
         (f"raw?token={'b' * 40}&at={SHA}", 0),
     ],
 )
-def test_a_url_without_a_sha_is_served_with_one_warning_per_environment(
+def test_a_url_without_a_sha_is_served_with_one_warning_per_execution_environment(
     world: World,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.world import NOTHING_DONE, OTHER_CRON, QUERIES
+from tests.world import NOTHING_DONE, QUERIES
 from tests.world.bystander import reconcile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.world import World
-
-DRIFTED = {"ScheduleExpression": OTHER_CRON}
 
 
 class FakeClient:

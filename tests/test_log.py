@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import time
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,16 @@ def formatted(message: str, created: float = 0.0, level: int = logging.INFO) -> 
     return LineFormatter("-", "\n").format(record)
 
 
-def test_a_line_has_time_in_utc_request_id_level_and_message() -> None:
-    """With milliseconds and a Z."""
-    assert formatted("Found 2 existing schedules", 1_782_031_598.3125) == (
-        "2026-06-21T08:46:38.312Z a-b-c INFO Found 2 existing schedules\n"
-    )
+def test_a_line_has_time_in_utc_request_id_level_and_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With milliseconds and a Z, wherever the machine is."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        line = formatted("Found 2 existing schedules", 1_782_031_598.3125)
+    time.tzset()
+    assert line == "2026-06-21T08:46:38.312Z a-b-c INFO Found 2 existing schedules\n"
 
 
 def test_everything_that_could_break_a_line_is_escaped() -> None:

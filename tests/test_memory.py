@@ -42,6 +42,18 @@ def test_with_nothing_changed_a_warm_run_only_lists(
         assert strict_world.faults.calls == ["ListSchedules"] * -(-count // 100)
 
 
+def test_a_run_with_another_limit_forgets_nothing(
+    strict_world: World, time_of_day: VirtualTime
+) -> None:
+    """The limit is not what schedules are compared with."""
+    strict_world.run(queries(5))
+    time_of_day.ahead = 120
+    strict_world.run()
+    for event in ({"max_deletions": 5}, {}):
+        assert strict_world.run(event=event) == NOTHING_DONE
+        assert strict_world.faults.calls == ["ListSchedules"]
+
+
 def test_one_schedule_edited_by_hand_costs_one_get_and_one_update(
     strict_world: World, time_of_day: VirtualTime
 ) -> None:

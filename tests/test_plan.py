@@ -71,7 +71,7 @@ def test_a_difference_in_an_owned_field_is_an_update(
 
 @pytest.mark.parametrize("fields", NO_DRIFT)
 def test_a_difference_elsewhere_or_in_spelling_is_none(fields: dict[str, Any]) -> None:
-    """All else is the operator's, and an update that changes nothing is never sent."""
+    """Everything else is the operator's, and an update that changes nothing is never sent."""
     assert lines(plan_of({"daily-report": QUERY}, existing(live_with(**fields)))) == []
 
 
@@ -120,7 +120,7 @@ def test_a_create_sends_the_state_only_where_it_is_asked_for() -> None:
         assert request_of(create).get("State") == state
 
 
-def test_all_differences_stand_in_one_line_in_a_fixed_order() -> None:
+def test_all_differences_are_in_one_line_in_a_fixed_order() -> None:
     """Cron first, as the specification's line has it."""
     response = live_with(
         T_Input="x",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from athena_schedule_manager import _git
 from tests.tools.publish import replaced, revision
 from tests.world import EXECUTOR_ARN, SHA
 from tests.world.cloud import PLAN, SCHEDULE, URL, Cloud
@@ -162,7 +163,8 @@ def test_the_commit_of_every_host_is_found_and_replaced(url: str) -> None:
     """And nothing else in the URL."""
     before = "https://" + url.format(SHA)
     assert revision(before) == SHA
-    assert replaced(before, SHA, NEXT) == "https://" + url.format(NEXT)
+    after = "https://" + url.format(NEXT)
+    assert replaced(before, SHA, NEXT) == _git.url_to_fetch(before, after) == after
 
 
 @pytest.mark.parametrize(
@@ -173,6 +175,8 @@ def test_a_secret_is_not_taken_for_a_commit(query: str) -> None:
     assert revision(f"https://git.example/main/c.json?{query}={SHA}") is None
     url = f"https://git.example/c.json?{query}={SHA}&ref={SHA}"
     assert replaced(url, SHA, NEXT) == f"https://git.example/c.json?{query}={SHA}&ref={NEXT}"
+    begin = url.index("ref=") + len("ref=")
+    assert list(_git.revisions(url)) == [(20, 26), (begin, begin + len(SHA))]
 
 
 @pytest.mark.parametrize("url", ["", "https://git.example", f"https://git.example/{SHA}0/c.json"])

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ConnectTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from athena_schedule_manager import _calls, index
 from athena_schedule_manager.schedule_manager import CannotReconcileError
@@ -87,6 +87,46 @@ def test_time_without_a_call_is_no_outage() -> None:
         return "written"
 
     assert calls.alone(lambda: calls.retry(call)) == "written"
+
+
+def test_an_answer_of_any_kind_is_a_sign_of_life() -> None:
+    """Whoever refuses a call is there, so the outage that follows is a new one."""
+    time = VirtualTime()
+    calls = _calls.Calls(time.clock(lambda: 240.0))
+    time.ahead += 25.0
+
+    def deny() -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "CreateSchedule")
+
+    with pytest.raises(ClientError):
+        calls.retry(deny)
+    end = time.monotonic() + 20.0
+
+    def call() -> str:
+        if time.monotonic() < end:
+            raise ConnectTimeoutError(endpoint_url="x")
+        return "written"
+
+    assert calls.retry(call) == "written"
+
+
+def test_a_poisoned_call_ends_though_others_succeed() -> None:
+    """It is tried for 30 s, however long the rest takes."""
+    time = VirtualTime()
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        calls.retry(lambda: "read")  # by another thread
+
+    calls = _calls.Calls(time.clock(lambda: 240.0, sleep=sleep))
+    begin = time.monotonic()
+
+    def call() -> str:
+        raise ConnectTimeoutError(endpoint_url="x")
+
+    with pytest.raises(ConnectTimeoutError):
+        calls.retry(call)
+    assert time.monotonic() - begin < 31
 
 
 def test_a_quota_is_waited_for() -> None:

@@ -90,7 +90,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-def test_the_token_is_sent_and_read_once_an_environment(
+def test_the_token_is_sent_and_read_once_per_execution_environment(
     world: World, secret: Secret, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a bearer."""

@@ -92,7 +92,7 @@ class Measured:
     processor: float  # seconds
     peak: float  # megabytes
     calls: int
-    how: str  # the share was held
+    how: str  # the share was held: cgroup, stops, or nothing for a whole core
 
     @property
     def cells(self) -> tuple[object, ...]:
@@ -186,7 +186,7 @@ def import_seconds(module: str) -> float:
 
 
 def bounds_of_time(found: dict[Case, Measured]) -> list[Bound]:
-    """Compare the clock on the wall."""
+    """Compare elapsed time."""
 
     def wall(name: str, count: int = 1_000, memory: int = WHOLE_CORE) -> float:
         return found[Case(name, count, memory)].wall
