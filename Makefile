@@ -111,8 +111,8 @@ resume: ## turn the trigger on
 delete: ## delete the stack: says what goes with it, and needs CONFIRM=yes
 	@$(OPERATE) delete
 
-clean: ## remove the environment and all caches
-	rm -rf $(VENV) $(VENV)-oldest .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage
+clean: ## remove the environments and all caches
+	rm -rf $(VENV) $(VENV)-oldest .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
 	find athena_schedule_manager tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements-dev.txt

@@ -29,6 +29,7 @@ NO_NEW_CALL, STOP_WAITING = 5.0, 2.0  # seconds left: no call is started; those 
 PATIENCE, NEXT_PATIENCE = 30.0, 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds between two attempts, before jitter
 CONFLICT = "ConflictException"
+TRANSIENT_STATUSES = {408, 429, *range(500, 600)}
 
 # the SDK's own timeouts are 60 s: longer than the function lives
 CLIENT_CONFIG = Config(
@@ -77,7 +78,7 @@ def is_transient(error: Exception) -> bool:
     """Tell if another attempt may succeed: throttling, 5xx, a lost connection, a timeout."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status in {408, 429} or status >= 500 or "Throttl" in error_code(error)  # noqa: PLR2004 - statuses of HTTP
+        return status in TRANSIENT_STATUSES or "Throttl" in error_code(error)
     return isinstance(error, HTTPClientError | NoConnectionError)
 
 

@@ -23,7 +23,7 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, getproxie
 
 import boto3
 
-from ._calls import CLIENT_CONFIG, Calls, Clock, OutOfTimeError, pause_after
+from ._calls import CLIENT_CONFIG, TRANSIENT_STATUSES, Calls, Clock, OutOfTimeError, pause_after
 from .schedule_manager import QUERY_KEYS, CannotReconcileError, Queries, Settings, describe, quoted
 
 logger = logging.getLogger(__package__)
@@ -201,7 +201,7 @@ def _read(url: str, token: str, timeout: float) -> bytes:
 def _http_failure(url: str, error: urllib.error.HTTPError) -> FetchError:
     error.close()
     what = f"HTTP {error.code} {http.client.responses.get(error.code, '')}".rstrip()
-    if error.code in {408, 429} or error.code >= 500:  # noqa: PLR2004 - statuses of HTTP
+    if error.code in TRANSIENT_STATUSES:
         return TransientFetchError(url, what, _retry_after(error.headers))
     kind = RefusedFetchError if error.code in {401, 403, 404} else FetchError
     return kind(url, f"{what}; verify CONFIG_GIT_URL, its commit SHA and the access to it")
@@ -352,12 +352,12 @@ def _refuse_constant(name: str) -> float:
 
 
 def hints(queries: Queries) -> list[str]:
-    """Return a line for each key of a query that is nearly one of ours and none. Pure.
+    """Return a line for each key of a query that looks like a misspelt key of ours. Pure.
 
     The file is shared with the Query Executor, so such a key is never refused.
     """
     return [
-        f"HINT: query {quoted(query_id)}: {quoted(key)} is no key of ours; did you mean '{near}'?"
+        f"HINT: query {quoted(query_id)}: {quoted(key)} is not read; did you mean '{near}'?"
         for query_id, query in queries.items()
         if isinstance(query, dict)
         for key in list(query)[:MAX_KEYS]

@@ -37,7 +37,7 @@ logger = logging.getLogger(__package__)
 
 DRY_RUN = "DRY RUN "  # before every line of a dry run
 LONGEST_INVOCATION = 900_000  # milliseconds that a call by hand, without a context, has left
-NAMED = "letters, digits, '-', '_' and '.'"
+NAMED = schedule_manager.NAMED
 RULES = (  # settings, their patterns, and these in words; a schedule's name has two more characters
     ("project_name", f"{schedule_manager.NAME_CHARACTER}{{1,62}}", f"at most 62 {NAMED}"),
     ("schedule_group_name", f"{schedule_manager.NAME_CHARACTER}{{1,64}}", f"at most 64 {NAMED}"),

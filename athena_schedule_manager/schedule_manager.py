@@ -44,7 +44,8 @@ MAX_SHOWN, KEPT_SHOWN = 200, 10  # characters of a value in a message; deletes h
 DEFAULT_DESCRIPTION = "Managed by Athena Schedule Manager"
 TIMEZONE = "UTC"
 QUERY_KEYS = ("schedule", "cron", "description", "timezone", "enabled")
-NAME_CHARACTER = "[0-9a-zA-Z_.-]"  # of a schedule and a group (botocore model)
+# of the name of a schedule or a group (botocore model), and the same in words
+NAME_CHARACTER, NAMED = "[0-9a-zA-Z_.-]", "letters, digits, '-', '_' and '.'"
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -347,7 +348,7 @@ def desired_schedule(query_id: str, query: object, settings: Settings) -> Schedu
     """Return the schedule that a query asks for, or raise UnusableQueryError with the reason."""
     name = settings.prefix + query_id
     if not query_id or not re.fullmatch(f"{NAME_CHARACTER}{{1,{MAX_NAME}}}", name):
-        problem = f"must be prefix and id, at most {MAX_NAME} letters, digits, '-', '_' and '.'"
+        problem = f"must be prefix and id, at most {MAX_NAME} {NAMED}"
         raise UnusableQueryError(f"the schedule name {quoted(name)} {problem}; rename the query")
     if not isinstance(query, dict):
         raise UnusableQueryError(f"it must be an object with a schedule, not {quoted(query)}")

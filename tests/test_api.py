@@ -9,7 +9,7 @@ import pytest
 
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import CRON, GROUP, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, messages, response
-from tests.world.faults import CONFLICT, CONFLICTS, LASTING, PASSING, SERVER_ERROR, Fault
+from tests.world.faults import CONFLICT, CONFLICTS, LASTING, SERVER_ERROR, TRANSIENT, Fault
 
 if TYPE_CHECKING:
     from tests.world import World
@@ -38,13 +38,13 @@ def test_a_failing_listing_raises_and_changes_nothing(
 
 
 @pytest.mark.parametrize("operation", ["ListSchedules", "GetSchedule", "UpdateSchedule"])
-@pytest.mark.parametrize("fault", PASSING)
+@pytest.mark.parametrize("fault", TRANSIENT)
 def test_what_passes_within_the_patience_of_the_retry_rule_is_not_noticed(
     world: World, caplog: pytest.LogCaptureFixture, operation: str, fault: str
 ) -> None:
     """The SDK makes one attempt; the manager tries again."""
     world.create(NAME, **DRIFTED)
-    world.faults.put(operation, PASSING[fault])
+    world.faults.put(operation, TRANSIENT[fault])
     assert world.run(QUERIES) == NOTHING_DONE | {"updated": 1}
     assert world.ours() == {NAME: CRON}
     assert messages(caplog, logging.ERROR) == []

@@ -32,7 +32,7 @@ class Budget:
         return 60.0 if len(self.world.faults.calls) < self.calls else 4.9
 
 
-def undone(caplog: pytest.LogCaptureFixture) -> list[str]:
+def not_done(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return the number in each WARNING about the clock, and check that there is no ERROR."""
     assert messages(caplog, logging.ERROR) == []
     return [message.split()[4] for message in messages(caplog, logging.WARNING)]
@@ -81,7 +81,7 @@ def test_time_that_ends_with_the_last_page_still_counts_the_deletes(
     for number in range(3):
         world.create(f"pn-q{number}")
     assert world.run({}, left=Budget(world, 1)) == NOTHING_DONE | {"failed": 3}
-    assert undone(caplog) == ["3"]
+    assert not_done(caplog) == ["3"]
     assert len(world.ours()) == 3
 
 
@@ -96,7 +96,7 @@ def test_time_that_ends_while_reading_leaves_the_unread_alone(
     assert world.run(queries, left=Budget(world, 3)) == NOTHING_DONE | {"failed": 5}
     assert world.faults.calls == ["ListSchedules", "GetSchedule", "GetSchedule"]
     assert [m for m in messages(caplog) if m.startswith(("CREATE", "UPDATE"))] == []
-    assert undone(caplog) == ["5"]
+    assert not_done(caplog) == ["5"]
     assert world.run() == NOTHING_DONE | {"updated": 5}
 
 
@@ -109,7 +109,7 @@ def test_time_that_ends_while_writing_leaves_the_rest_to_the_next_run(
     queries = {f"q{number}": {"schedule": CRON} for number in range(5)}
     results = world.run(queries, left=Budget(world, 4))
     assert results == NOTHING_DONE | {"created": 3, "failed": 3}
-    assert undone(caplog) == ["3"]
+    assert not_done(caplog) == ["3"]
     assert world.run() == NOTHING_DONE | {"created": 2, "deleted": 1}
     assert world.run() == NOTHING_DONE
 
@@ -121,7 +121,7 @@ def test_time_that_ends_before_the_group_is_made_makes_none(
     """The listing, or looking at the group, was the last call."""
     assert world.run(QUERIES, left=Budget(world, calls)) == NOTHING_DONE | {"failed": 1}
     assert world.faults.calls == ["ListSchedules", "GetScheduleGroup"][:calls]
-    assert undone(caplog) == ["1"]
+    assert not_done(caplog) == ["1"]
 
 
 def test_a_conflict_near_the_end_is_not_tried_again(
@@ -132,7 +132,7 @@ def test_a_conflict_near_the_end_is_not_tried_again(
     world.faults.error("UpdateSchedule", "ConflictException", 409, times=1)
     assert world.run(QUERIES, left=Budget(world, 3)) == NOTHING_DONE | {"failed": 1}
     assert world.faults.calls.count("UpdateSchedule") == 1
-    assert undone(caplog) == ["1"]
+    assert not_done(caplog) == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_call_that_hangs_is_abandoned(
     hanging = Hanging(world.faults, operation, ended=ended)
     queries = QUERIES | {"new": {"schedule": CRON}}
     assert world.run(queries, left=hanging.left) == NOTHING_DONE | results
-    assert undone(caplog) == [str(results["failed"])]
+    assert not_done(caplog) == [str(results["failed"])]
     assert "pn-obsolete" in world.ours()
     caplog.clear()
     hanging.let_go()
@@ -170,7 +170,7 @@ def test_a_group_that_hangs_is_abandoned(world: World, caplog: pytest.LogCapture
     assert world.run(QUERIES, left=hanging.left) == NOTHING_DONE | {"failed": 1}
     hanging.let_go()
     assert "CreateSchedule" not in world.faults.calls
-    assert undone(caplog) == ["1"]
+    assert not_done(caplog) == ["1"]
 
 
 def test_a_listing_that_hangs_is_abandoned(world: World) -> None:
@@ -262,4 +262,4 @@ def test_time_that_ends_before_a_conflict_is_looked_into_is_no_failure_of_its_ow
     world.faults.error("CreateSchedule", "ConflictException", 409)
     queries = QUERIES | {"other": {"schedule": CRON}}
     assert world.run(queries, left=Budget(world, 3)) == NOTHING_DONE | {"failed": 1}
-    assert undone(caplog) == ["1"]
+    assert not_done(caplog) == ["1"]

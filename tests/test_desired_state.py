@@ -226,5 +226,5 @@ def test_a_dead_letter_queue_is_wanted_where_one_is_set() -> None:
 def test_a_key_that_is_nearly_one_of_ours_has_a_hint(key: str, meant: str) -> None:
     """And never a refusal, since the file is shared."""
     queries: dict[str, Any] = {"a": {"schedule": CRON, key: True}, "b": None, "c": []}
-    told = f"HINT: query 'a': {key!r} is no key of ours; did you mean '{meant}'?"
+    told = f"HINT: query 'a': {key!r} is not read; did you mean '{meant}'?"
     assert hints(queries) == ([told] if meant else [])

@@ -16,7 +16,7 @@ import pytest
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import CRON, NOTHING_DONE, OTHER_CRON, messages
 from tests.world.environment import TRIED
-from tests.world.faults import FAULTS, PASSING
+from tests.world.faults import FAULTS, TRANSIENT
 
 if TYPE_CHECKING:
     from tests.world import World
@@ -91,7 +91,7 @@ def expected(operation: str, kind: str) -> Aftermath:
     """Return what a combination leaves."""
     if (operation, kind) in MEANINGS:
         return MEANINGS[operation, kind]
-    if kind not in PASSING:
+    if kind not in TRANSIENT:
         return LOSSES[operation]
     if operation.endswith("Group"):
         return Aftermath(ONLY_CREATE, live={"pn-create": CRON})

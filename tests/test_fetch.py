@@ -93,7 +93,7 @@ def test_a_proxy_is_asked_for_https_alone(
             fetched("https://git.example/config.json", pauses)
 
 
-def test_a_refusal_after_a_passing_failure_ends_the_tries(
+def test_a_refusal_after_a_transient_failure_ends_the_tries(
     git_host: GitHost, pauses: list[float]
 ) -> None:
     """What counts is the last answer."""

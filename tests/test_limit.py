@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from athena_schedule_manager.index import handler
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import CRON, NOTHING_DONE, OTHER_CRON, messages
 
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from tests.world import World
 
 DRY = {"dry_run": True}
-
-
-# --- The limit
 
 
 @pytest.fixture
@@ -105,10 +101,3 @@ def test_a_limit_that_is_no_number_is_a_settings_error(
     with pytest.raises(CannotReconcileError, match="MAX_DELETIONS must be a whole number"):
         ten.run({})
     assert len(ten.ours()) == 10
-
-
-def test_the_marking_ends_with_the_dry_run() -> None:
-    """Also when it ended in an error."""
-    logger = logging.getLogger("athena_schedule_manager")
-    assert handler(DRY, None).keys() == {"error"}
-    assert logger.filters == []

@@ -8,7 +8,7 @@ import pytest
 
 from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import CRON, GROUP, NAME, NOTHING_DONE
-from tests.world.faults import FAULTS, PASSING, Hanging, response
+from tests.world.faults import FAULTS, TRANSIENT, Hanging, response
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
@@ -55,7 +55,7 @@ def test_a_later_page_of_the_listing_failing(strict_world: World, kind: str) -> 
         return fault(asked, request) if "NextToken" in request.url else None
 
     strict_world.faults.rule(later)
-    if kind in PASSING:
+    if kind in TRANSIENT:
         assert strict_world.run({"0": {"schedule": CRON}}) == NOTHING_DONE | {"deleted": 4}
         return
     with pytest.raises(CannotReconcileError, match="Failed to list schedules"):

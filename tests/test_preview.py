@@ -1,4 +1,4 @@
-"""Dry runs, the preview of a candidate, and the limit on deletes."""
+"""Dry runs, and the preview of a candidate."""
 
 from __future__ import annotations
 
@@ -139,12 +139,19 @@ def test_a_line_of_a_dry_run_is_cut_at_1000_characters(
     assert 1000 < len(line) < 1100
 
 
+def test_the_marking_ends_with_the_dry_run() -> None:
+    """Also when it ended in an error."""
+    logger = logging.getLogger("athena_schedule_manager")
+    assert index.handler(DRY, None).keys() == {"error"}
+    assert logger.filters == []
+
+
 def test_hints_are_told_in_dry_runs_alone(
     strict_world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With the key that was probably meant; they change no number."""
     queries = {"a": {"schedule": CRON, "timezon": "Europe/Rome"}}
-    hint = "HINT: query 'a': 'timezon' is no key of ours; did you mean 'timezone'?"
+    hint = "HINT: query 'a': 'timezon' is not read; did you mean 'timezone'?"
     found = strict_world.run(queries, event=DRY)
     assert found["changes"] == [f"CREATE: pn-a (cron: {CRON})", hint]
     caplog.clear()

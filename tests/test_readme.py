@@ -366,7 +366,8 @@ def logged_on_bad_days(world: World, caplog: pytest.LogCaptureFixture) -> Iterat
     world.run({"late": {"schedule": OTHER_CRON}})
     world.git_host.answer(status(503))
     world.run()
-    for trouble in ("[]", "listing", "limit", "MAX_DELETIONS", "SCHEDULE_ROLE_ARN", "unforeseen"):
+    variables = ("MAX_DELETIONS", "PROJECT_NAME", "SCHEDULE_GROUP_NAME", "SCHEDULE_ROLE_ARN")
+    for trouble in (*variables, "[]", "listing", "limit", "unforeseen"):
         run_into(world, trouble)
     yield from caplog.messages
 
@@ -376,7 +377,7 @@ def run_into(world: World, trouble: str) -> None:
     with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Exception):
         world.git_host.publish([] if trouble == "[]" else {"queries": {}})
         if trouble.isupper():
-            patch.setenv(trouble, " " if "ROLE" in trouble else "many")
+            patch.setenv(trouble, " " if "ROLE" in trouble else "so many")
         if trouble == "limit":
             patch.setenv("MAX_DELETIONS", "0")
             patch.setenv("CONFIG_GIT_URL", world.git_host.url("main"))

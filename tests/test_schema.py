@@ -152,6 +152,7 @@ def test_what_people_get_wrong_is_marked(expression: object) -> None:
         {"queries": {"a": "rate(1 day)"}},
         {"queries": {"a": {}}},
         {"queries": {"a": {"schedule": "rate(1 day)", "timezone": " "}}},
+        {"queries": {"a": {"schedule": "rate(1 day)", "timezone": "x" * 51}}},
         {"queries": {"a": {"schedule": "rate(1 day)", "enabled": "false"}}},
         {"queries": {"a": {"schedule": "rate(1 day)", "description": 1}}},
     ],

@@ -113,10 +113,10 @@ def test_a_plan_of_the_real_function_becomes_a_table(cloud: Cloud, world: World)
 
 def test_a_pull_request_that_breaks_nothing_is_green(cloud: Cloud) -> None:
     """With its plan, and its hints."""
-    hint = "HINT: query 'a': 'timezon' is no key of ours; did you mean 'timezone'?"
+    hint = "HINT: query 'a': 'timezon' is not read; did you mean 'timezone'?"
     ran = preview(cloud, plan("CREATE: pn-a (cron: x)", hint))
     assert ran.code == 0
-    assert "| hint |  | query 'a': 'timezon' is no key" in ran.summary
+    assert "| hint |  | query 'a': 'timezon' is not read" in ran.summary
     nothing = preview(cloud, plan())
     assert nothing.code == 0
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from athena_schedule_manager._git import hints, parse_config
+from athena_schedule_manager._git import MAX_CONFIG_BYTES, hints, parse_config
 from athena_schedule_manager.schedule_manager import CannotReconcileError, Settings, desired_state
 from tests.tools import terminal
 from tests.tools.next_runs import known_zone, never, next_runs, numbered_weekdays, similar_zone
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 OK, REFUSED, UNREADABLE = 0, 1, 2
 COLUMNS = ("NAME", "EXPRESSION", "TIMEZONE", "STATE", "NEXT RUNS")
 KEPT = " is unusable (its live schedule, if any, is kept): "  # goes without saying here
-MAX_BYTES = 8 * 1024 * 1024
 
 
 def main(arguments: list[str]) -> int:
@@ -71,8 +70,8 @@ def check(document: bytes, name: str, project: str, now: datetime) -> tuple[int,
 
 def _parse(document: bytes) -> dict[str, object]:
     """Parse as the manager does, with its limit, and a word on what people save by mistake."""
-    if len(document) > MAX_BYTES:
-        raise CannotReconcileError(f"it is larger than {MAX_BYTES} bytes")
+    if len(document) > MAX_CONFIG_BYTES:
+        raise CannotReconcileError(f"it is larger than {MAX_CONFIG_BYTES} bytes")
     if not document.strip():
         raise CannotReconcileError("it is empty")
     if document.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):

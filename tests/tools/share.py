@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 WHOLE_CORE = 1_769  # megabytes
 PERIOD = 100_000  # microseconds: the kernel's default
-# of version 1 and of version 2, with what is written to the file of a group that limits it
+# of cgroup version 1 and 2: the root, the file that sets a group's limit, what to write to it
 CONTROLLERS = (
     (Path("/sys/fs/cgroup/cpu"), "cpu.cfs_quota_us", "{quota}"),
     (Path("/sys/fs/cgroup"), "cpu.max", "{quota} {period}"),

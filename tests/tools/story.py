@@ -64,6 +64,7 @@ STORY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 def main(arguments: list[str]) -> int:
     """Play the story, or the configuration named by the only argument; return the exit code."""
+    project = os.environ.get("PROJECT_NAME", "") if arguments else ""
     clean_environment(os.environ)
     logging.basicConfig(stream=sys.stdout)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -71,7 +72,7 @@ def main(arguments: list[str]) -> int:
     moto.start()
     try:
         with GitHost().running() as git_host:
-            os.environ.update(settings_environment(git_host.url()))
+            os.environ.update(settings_environment(git_host.url()), PROJECT_NAME=project)
             os.environ["AWS_ENDPOINT_URL"] = "http://{}:{}".format(*moto.get_host_and_port())
             return play_file(git_host, Path(arguments[0])) if arguments else play(git_host)
     finally:

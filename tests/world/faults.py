@@ -64,7 +64,7 @@ CONFLICT = ("ConflictException", 409)
 
 # the one table of faults: what passes within the patience of the retry rule, what lasts longer,
 # what no retry changes, and the two answers that have a meaning of their own
-PASSING = {
+TRANSIENT = {
     "throttled for a while": Fault(THROTTLED, times=7),
     "throttled for 20 s": Fault(THROTTLED, seconds=20),
     "server errors for a while": Fault(SERVER_ERROR, times=7),
@@ -95,7 +95,7 @@ CONFLICTS = {
     "conflict for good": Fault(CONFLICT),
 }
 ABSENT = {"not found": Fault(("ResourceNotFoundException", 404))}
-FAULTS = PASSING | LASTING | CONFLICTS | ABSENT
+FAULTS = TRANSIENT | LASTING | CONFLICTS | ABSENT
 
 
 class Faults:

@@ -92,13 +92,13 @@ def check_run(
     """Check that the counters, the lines and the changes of the state fit each other."""
     errors = log.count("ERROR", "")
     write_errors = log.count("ERROR", "Failed to create", "Failed to update", "Failed to delete")
-    undone = sum(int(m.split()[4]) for _, m in log.lines if m.startswith("Out of time before"))
+    not_done = sum(int(m.split()[4]) for _, m in log.lines if m.startswith("Out of time before"))
     races = log.count("WARNING", "Schedule ")
     planned = log.count("INFO", "CREATE", "UPDATE", "DELETE")
     done = results["created"] + results["updated"] + results["deleted"]
     held = sum(int(m.split()[3]) - 1 for _, m in log.lines if m.startswith("Refused to delete"))
-    assert results["failed"] == errors + undone + held
-    assert 0 <= planned - done - races - write_errors <= undone
+    assert results["failed"] == errors + not_done + held
+    assert 0 <= planned - done - races - write_errors <= not_done
     assert results["created"] <= log.count("INFO", "CREATE")
     assert results["updated"] <= log.count("INFO", "UPDATE")
     assert results["deleted"] <= log.count("INFO", "DELETE")
