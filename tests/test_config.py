@@ -103,7 +103,7 @@ def test_other_keys_are_none_of_our_business() -> None:
     assert parse_config(body) == {"a": {"alerts": [{}, {}]}}
 
 
-def test_a_key_may_stand_in_several_objects() -> None:
+def test_a_key_may_appear_in_several_objects() -> None:
     """Twice in one object is the error, not twice in the document."""
     assert parse_config(b'{"queries": {"a": {"cron": "x"}, "b": {"cron": "x"}}, "cron": 1}') == {
         "a": {"cron": "x"},

@@ -103,7 +103,7 @@ def test_time_zone_and_pause(query: dict[str, Any], timezone: str, state: str | 
 
 
 @pytest.mark.parametrize("value", [None, 5, "", " ", [], {}, True, "x" * 51], ids=repr)
-def test_a_time_zone_that_is_none_makes_the_query_unusable(value: object) -> None:
+def test_an_invalid_time_zone_makes_the_query_unusable(value: object) -> None:
     """A wrong type or an empty string."""
     desired, unusable = desired_state({"a": {"schedule": CRON, "timezone": value}}, SETTINGS)
     reason = "its timezone must be an IANA name such as 'Europe/Rome', at most 50 characters, not "

@@ -101,7 +101,7 @@ def test_a_wrong_value_is_refused_before_anything_is_made(
     assert not stack.called("sam")
 
 
-def test_parameters_may_stand_on_several_lines(stack: Stack) -> None:
+def test_parameters_may_span_several_lines(stack: Stack) -> None:
     """As the README writes them, between single quotes."""
     words = stack.first_parameters.replace(" ", "\n     ") + "\n     MaxDeletions=0"
     assert stack.make("deploy", words).returncode == 0

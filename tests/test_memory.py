@@ -98,6 +98,7 @@ def test_what_was_modified_in_the_last_minute_before_it_was_read_is_not_remember
 ) -> None:
     """A second change could bear the same date."""
     strict_world.create(NAME)
+    time_of_day.stop()
     time_of_day.ahead = ahead
     strict_world.run(QUERIES)
     strict_world.run()

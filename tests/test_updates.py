@@ -43,6 +43,7 @@ def test_what_was_read_more_than_five_seconds_before_its_update_is_read_again(
     strict_world: World, seconds: float, reads: int
 ) -> None:
     """One call more in that case only; a pause that came meanwhile is kept."""
+    strict_world.time.stop()
     strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
 
     def fail_slowly() -> AWSResponse:

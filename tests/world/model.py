@@ -243,7 +243,7 @@ def _text_problems(shape: Any, value: str, path: str) -> Iterator[str]:
     if pattern and not re.fullmatch(pattern, value, re.ASCII):
         yield f"{path} does not match {pattern}"
     if shape.enum and value not in shape.enum:
-        yield f"{path} is none of {shape.enum}"
+        yield f"{path} must be one of {shape.enum}"
     if shape.name == "ScheduleExpressionTimezone" and value not in ZONES:
         yield f"Invalid timezone {value}."
     if shape.name == "ScheduleExpression" and not EXPRESSION.fullmatch(value):

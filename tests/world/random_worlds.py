@@ -287,12 +287,12 @@ def live_through(  # noqa: PLR0913, PLR0917 - a world has many sides
     reconciler.thaw()
     check_prediction(reconciler, queries)
     reconciler.run(queries)
-    healed = reconciler.live()
+    settled = reconciler.live()
     expected = wanted(before, queries, limit)
-    assert healed.keys() == expected.keys()
-    assert [key for key in healed if not same(key, healed[key], expected[key])] == []
+    assert settled.keys() == expected.keys()
+    assert [key for key in settled if not same(key, settled[key], expected[key])] == []
     last = reconciler.run(queries)
     failed = sum(fate(query_id, query) != "good" for query_id, query in queries.items())
-    failed += len(obsolete(healed, queries))
+    failed += len(obsolete(settled, queries))
     assert last == {"created": 0, "updated": 0, "deleted": 0, "failed": failed}
-    assert reconciler.live() == healed
+    assert reconciler.live() == settled

@@ -20,22 +20,29 @@ class VirtualTime:
         """Begin now."""
         self.pauses: list[float] = []
         self.ahead = 0.0
+        self._real = time.monotonic
+        self._real_now = time.time
         self._lock = threading.Lock()
+
+    def stop(self) -> None:
+        """Let nothing but pauses take time, however slow the machine is."""
+        begun, today = self._real(), self._real_now()
+        self._real, self._real_now = (lambda: begun), (lambda: today)
 
     def monotonic(self) -> float:
         """Return seconds that only grow."""
-        return time.monotonic() + self.ahead
+        return self._real() + self.ahead
 
     def now(self) -> float:
         """Return the time of day, in seconds since the epoch."""
-        return time.time() + self.ahead
+        return self._real_now() + self.ahead
 
     def sleep(self, seconds: float) -> None:
         """Let a pause pass for all."""
         end = self.monotonic() + seconds
         with self._lock:
             self.pauses.append(seconds)
-            self.ahead = max(self.ahead, end - time.monotonic())
+            self.ahead = max(self.ahead, end - self._real())
 
     def until(self, seconds: float) -> Callable[[], float]:
         """Return what tells how much is left of so many seconds from now."""
