@@ -19,19 +19,6 @@ if TYPE_CHECKING:
     from tests.world import World
 
 
-class Budget:
-    """A clock that stands still until a number of calls has been made, and then is at the end."""
-
-    def __init__(self, world: World, calls: int) -> None:
-        """Allow so many calls from the run to come."""
-        self.world = world
-        self.calls = calls
-
-    def __call__(self) -> float:
-        """Return the seconds left."""
-        return 60.0 if len(self.world.faults.calls) < self.calls else 4.9
-
-
 def not_done(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return the number in each WARNING about the clock, and check that there is no ERROR."""
     assert messages(caplog, logging.ERROR) == []
@@ -80,7 +67,7 @@ def test_time_that_ends_with_the_last_page_still_counts_the_deletes(
     """The listing is whole, so the plan is."""
     for number in range(3):
         world.create(f"pn-q{number}")
-    assert world.run({}, left=Budget(world, 1)) == NOTHING_DONE | {"failed": 3}
+    assert world.run({}, left=world.left_for(1)) == NOTHING_DONE | {"failed": 3}
     assert not_done(caplog) == ["3"]
     assert len(world.ours()) == 3
 
@@ -93,7 +80,7 @@ def test_time_that_ends_while_reading_leaves_the_unread_alone(
     for number in range(5):
         world.create(f"pn-q{number}", ScheduleExpression=OTHER_CRON)
     queries = {f"q{number}": {"schedule": CRON} for number in range(5)}
-    assert world.run(queries, left=Budget(world, 3)) == NOTHING_DONE | {"failed": 5}
+    assert world.run(queries, left=world.left_for(3)) == NOTHING_DONE | {"failed": 5}
     assert world.faults.calls == ["ListSchedules", "GetSchedule", "GetSchedule"]
     assert [m for m in messages(caplog) if m.startswith(("CREATE", "UPDATE"))] == []
     assert not_done(caplog) == ["5"]
@@ -107,7 +94,7 @@ def test_time_that_ends_while_writing_leaves_the_rest_to_the_next_run(
     monkeypatch.setattr(_calls, "THREADS", 1)
     world.create("pn-obsolete")
     queries = {f"q{number}": {"schedule": CRON} for number in range(5)}
-    results = world.run(queries, left=Budget(world, 4))
+    results = world.run(queries, left=world.left_for(4))
     assert results == NOTHING_DONE | {"created": 3, "failed": 3}
     assert not_done(caplog) == ["3"]
     assert world.run() == NOTHING_DONE | {"created": 2, "deleted": 1}
@@ -119,7 +106,7 @@ def test_time_that_ends_before_the_group_is_made_makes_none(
     world: World, caplog: pytest.LogCaptureFixture, calls: int
 ) -> None:
     """The listing, or looking at the group, was the last call."""
-    assert world.run(QUERIES, left=Budget(world, calls)) == NOTHING_DONE | {"failed": 1}
+    assert world.run(QUERIES, left=world.left_for(calls)) == NOTHING_DONE | {"failed": 1}
     assert world.faults.calls == ["ListSchedules", "GetScheduleGroup"][:calls]
     assert not_done(caplog) == ["1"]
 
@@ -130,7 +117,7 @@ def test_a_conflict_near_the_end_is_not_tried_again(
     """It is left to the next run, and only the clock is told."""
     world.create(NAME, ScheduleExpression=OTHER_CRON)
     world.faults.error("UpdateSchedule", "ConflictException", 409, times=1)
-    assert world.run(QUERIES, left=Budget(world, 3)) == NOTHING_DONE | {"failed": 1}
+    assert world.run(QUERIES, left=world.left_for(3)) == NOTHING_DONE | {"failed": 1}
     assert world.faults.calls.count("UpdateSchedule") == 1
     assert not_done(caplog) == ["1"]
 
@@ -187,7 +174,7 @@ def test_creates_that_a_missing_group_blocks_have_their_lines_even_without_time(
     """They need no call."""
     world.faults.error("CreateScheduleGroup", "AccessDeniedException", 403)
     queries = QUERIES | {"other": {"schedule": CRON}}
-    assert world.run(queries, left=Budget(world, 3)) == NOTHING_DONE | {"failed": 2}
+    assert world.run(queries, left=world.left_for(3)) == NOTHING_DONE | {"failed": 2}
     assert len(messages(caplog, logging.ERROR)) == 2
     assert messages(caplog, logging.WARNING) == []
 
@@ -261,5 +248,5 @@ def test_time_that_ends_before_a_conflict_is_looked_into_is_no_failure_of_its_ow
     world.create("pn-other")
     world.faults.error("CreateSchedule", "ConflictException", 409)
     queries = QUERIES | {"other": {"schedule": CRON}}
-    assert world.run(queries, left=Budget(world, 3)) == NOTHING_DONE | {"failed": 1}
+    assert world.run(queries, left=world.left_for(3)) == NOTHING_DONE | {"failed": 1}
     assert not_done(caplog) == ["1"]

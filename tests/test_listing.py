@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,6 @@ from tests.world import CRON, GROUP, NAME, NOTHING_DONE
 from tests.world.faults import FAULTS, TRANSIENT, Hanging, response
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-
     from tests.world import World
 
 
@@ -48,18 +47,13 @@ def test_a_later_page_of_the_listing_failing(strict_world: World, kind: str) -> 
     set_page_size(strict_world, 2)
     strict_world.many(CRON, 5)
     before = strict_world.live()
-    fault = strict_world.faults.put("ListSchedules", FAULTS[kind])
-    strict_world.faults.remove(fault)
-
-    def later(asked: str, request: AWSPreparedRequest) -> AWSResponse | None:
-        return fault(asked, request) if "NextToken" in request.url else None
-
-    strict_world.faults.rule(later)
+    rule = strict_world.faults.put("ListSchedules", replace(FAULTS[kind], after=1))
     if kind in TRANSIENT:
         assert strict_world.run({"0": {"schedule": CRON}}) == NOTHING_DONE | {"deleted": 4}
         return
     with pytest.raises(CannotReconcileError, match="Failed to list schedules"):
         strict_world.run({})
+    strict_world.faults.remove(rule)
     assert strict_world.live() == before
 
 
@@ -76,12 +70,8 @@ def test_time_that_ends_between_pages_compares_nothing(strict_world: World, call
     """Half a listing would look like missing schedules."""
     set_page_size(strict_world, 1)
     queries = strict_world.many(CRON, 3)
-
-    def left() -> float:
-        return 60.0 if len(strict_world.faults.calls) < calls else 4.9
-
     with pytest.raises(CannotReconcileError, match="out of time"):
-        strict_world.run(queries, left=left)
+        strict_world.run(queries, left=strict_world.left_for(calls))
     assert strict_world.faults.calls == ["ListSchedules"] * calls
     assert len(strict_world.ours()) == 3
 

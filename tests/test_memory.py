@@ -28,39 +28,34 @@ def queries(count: int, cron: str = CRON) -> dict[str, dict[str, str]]:
     return {f"q{number:03}": {"schedule": cron} for number in range(count)}
 
 
+def remember(world: World, count: int) -> None:
+    """Make so many schedules, and read them when they are old enough to be remembered."""
+    world.run(queries(count))
+    world.time.ahead = 120
+    assert world.run() == NOTHING_DONE
+
+
 @pytest.mark.parametrize("count", [1, 100, 101, 250])
-def test_with_nothing_changed_a_warm_run_only_lists(
-    strict_world: World, time_of_day: VirtualTime, count: int
-) -> None:
+def test_with_nothing_changed_a_warm_run_only_lists(strict_world: World, count: int) -> None:
     """One call for a hundred schedules, and no other."""
-    strict_world.run(queries(count))
-    time_of_day.ahead = 120
-    assert strict_world.run() == NOTHING_DONE
+    remember(strict_world, count)
     assert strict_world.faults.calls.count("GetSchedule") == count
     for _ in range(3):
         assert strict_world.run() == NOTHING_DONE
         assert strict_world.faults.calls == ["ListSchedules"] * -(-count // 100)
 
 
-def test_a_run_with_another_limit_forgets_nothing(
-    strict_world: World, time_of_day: VirtualTime
-) -> None:
+def test_a_run_with_another_limit_forgets_nothing(strict_world: World) -> None:
     """The limit is not what schedules are compared with."""
-    strict_world.run(queries(5))
-    time_of_day.ahead = 120
-    strict_world.run()
+    remember(strict_world, 5)
     for event in ({"max_deletions": 5}, {}):
         assert strict_world.run(event=event) == NOTHING_DONE
         assert strict_world.faults.calls == ["ListSchedules"]
 
 
-def test_one_schedule_edited_by_hand_costs_one_get_and_one_update(
-    strict_world: World, time_of_day: VirtualTime
-) -> None:
+def test_one_schedule_edited_by_hand_costs_one_get_and_one_update(strict_world: World) -> None:
     """And the run after the update reads it once more."""
-    strict_world.run(queries(5))
-    time_of_day.ahead = 120
-    strict_world.run()
+    remember(strict_world, 5)
     edited = strict_world.live()[f"{GROUP}/pn-q003"]
     for key in ("Arn", "CreationDate"):
         del edited[key]
@@ -155,20 +150,14 @@ def test_reads_that_never_fit_into_one_invocation_still_come_to_an_end(
         strict_world.create(f"pn-q{number:03}", ScheduleExpression=OTHER_CRON)
     time_of_day.ahead = 120
     strict_world.git_host.publish({"queries": queries(10)})
-
-    def left() -> float:
-        return 60.0 if len(strict_world.faults.calls) < 5 else 4.9
-
-    failed = [strict_world.run(left=left)["failed"] for _ in range(12)]
+    failed = [strict_world.run(left=strict_world.left_for(5))["failed"] for _ in range(12)]
     assert failed == [10, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
     assert set(strict_world.ours().values()) == {CRON}
 
 
-def test_a_dry_run_forgets_nothing(strict_world: World, time_of_day: VirtualTime) -> None:
+def test_a_dry_run_forgets_nothing(strict_world: World) -> None:
     """A candidate may want less than the published document."""
-    strict_world.run(queries(3))
-    time_of_day.ahead = 120
-    strict_world.run()
+    remember(strict_world, 3)
     strict_world.run({}, event={"dry_run": True})
     strict_world.run(queries(3))
     assert strict_world.faults.calls == ["ListSchedules"]

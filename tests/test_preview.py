@@ -115,11 +115,7 @@ def test_every_line_of_a_dry_run_is_marked_and_at_info(
 def test_a_dry_run_that_could_not_read_everything_shows_no_half_plan(strict_world: World) -> None:
     """Half a plan would look like a whole one."""
     strict_world.create(NAME)
-
-    def left() -> float:
-        return 60.0 if not strict_world.faults.calls else 4.9
-
-    [(key, error)] = strict_world.run(QUERIES, left=left, event=DRY).items()
+    [(key, error)] = strict_world.run(QUERIES, left=strict_world.left_for(1), event=DRY).items()
     assert (key, "Out of time before 1 reads" in error) == ("error", True)
 
 

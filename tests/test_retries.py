@@ -74,19 +74,24 @@ def test_an_outage_leaves_nothing_to_the_next_runs(strict_world: World) -> None:
         assert strict_world.faults.calls.count("ListSchedules") == 2
 
 
-def test_time_without_a_call_is_no_outage() -> None:
-    """A minute of planning between two operations takes nothing from the patience of the second."""
-    time = VirtualTime()
-    calls = _calls.Calls(time.clock(lambda: 240.0))
-    assert calls.alone(lambda: calls.retry(lambda: "listed")) == "listed"
-    time.ahead += 60.0
-    end = time.monotonic() + 20.0
+def out_until(time: VirtualTime, end: float) -> Callable[[], str]:
+    """Return a call that does not get through before the end."""
 
     def call() -> str:
         if time.monotonic() < end:
             raise ConnectTimeoutError(endpoint_url="x")
         return "written"
 
+    return call
+
+
+def test_time_without_a_call_is_no_outage() -> None:
+    """A minute of planning between two operations takes nothing from the patience of the second."""
+    time = VirtualTime()
+    calls = _calls.Calls(time.clock(lambda: 240.0))
+    assert calls.alone(lambda: calls.retry(lambda: "listed")) == "listed"
+    time.ahead += 60.0
+    call = out_until(time, time.monotonic() + 20.0)
     assert calls.alone(lambda: calls.retry(call)) == "written"
 
 
@@ -101,37 +106,25 @@ def test_an_answer_of_any_kind_is_a_sign_of_life() -> None:
 
     with pytest.raises(ClientError):
         calls.retry(deny)
-    end = time.monotonic() + 20.0
-
-    def call() -> str:
-        if time.monotonic() < end:
-            raise ConnectTimeoutError(endpoint_url="x")
-        return "written"
-
+    call = out_until(time, time.monotonic() + 20.0)
     assert calls.retry(call) == "written"
 
 
 def test_a_poisoned_call_ends_though_others_succeed() -> None:
     """It is tried for 30 s, however long the rest takes; the next operation has its patience."""
     time = VirtualTime()
-    end = math.inf
-
-    def call() -> str:
-        if time.monotonic() < end:
-            raise ConnectTimeoutError(endpoint_url="x")
-        return "written"
 
     def sleep(seconds: float) -> None:
         time.sleep(seconds)
-        if end == math.inf:
-            calls.retry(lambda: "read")  # by another thread
+        calls.retry(lambda: "read")  # by another thread
 
     calls = _calls.Calls(time.clock(lambda: 240.0, sleep=sleep))
     begin = time.monotonic()
     with pytest.raises(ConnectTimeoutError):
-        calls.retry(call)
+        calls.retry(out_until(time, math.inf))
     assert time.monotonic() - begin < 31
-    end = time.monotonic() + 15.0
+    calls.clock.sleep = time.sleep
+    call = out_until(time, time.monotonic() + 15.0)
     assert calls.alone(lambda: calls.retry(call)) == "written"
 
 
@@ -353,10 +346,7 @@ def test_without_time_thousands_of_changes_are_only_counted(
     """No line is made for what cannot be done any more."""
     queries = strict_world.many(OTHER_CRON, 1_000)
     monkeypatch.setattr("athena_schedule_manager.schedule_manager.drift", pytest.fail)
-
-    def left() -> float:
-        return 60.0 if len(strict_world.faults.calls) < 1_010 else 4.9
-
-    assert strict_world.run(queries, left=left) == NOTHING_DONE | {"failed": 1_000}
+    results = strict_world.run(queries, left=strict_world.left_for(1_010))
+    assert results == NOTHING_DONE | {"failed": 1_000}
     assert strict_world.faults.calls.count("UpdateSchedule") == 0
     assert messages(caplog, logging.WARNING)[-1].startswith("Out of time before 1000 reads")
