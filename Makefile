@@ -39,7 +39,7 @@ run: $(READY) ## play the whole story on loopback, or check a file: make run CON
 	@$(BIN)/python -m tests.tools $(if $(value CONFIG),check "$$CONFIG",story)
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --dist worksteal $(COVERAGE)
 
 test-oldest: $(VENV)-oldest/ready ## run the tests of the API on the oldest boto3 that is supported
 	$(VENV)-oldest/bin/python -m pytest -n auto $(API_TESTS)
@@ -54,7 +54,8 @@ format: $(READY) ## format the code and fix what ruff can
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
-check: lint test test-oldest ## all checks: what CI runs
+check: COVERAGE := --cov --cov-report=term
+check: lint test test-oldest ## all checks, and the coverage of the tests: what CI runs
 
 bench: $(READY) ## measure the manager beside references, some minutes
 	@$(BIN)/python -m tests.tools.bench

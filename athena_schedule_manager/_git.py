@@ -4,7 +4,8 @@ Every failure of fetching begins with FETCH_FAILED. Whatever a URL, a header or 
 a secret is in no message: a URL is shown without its query string, and a refused one not at all.
 """
 
-import difflib
+from __future__ import annotations
+
 import email.utils
 import functools
 import http.client
@@ -16,34 +17,32 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
-from email.message import Message
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, getproxies
 
-import boto3
+from ._calls import TRANSIENT_STATUSES, Call, Calls, Clock, OutOfTimeError, make_client, pause_after
+from ._urls import candidate_problem, origin, pinned_revisions, redacted, url_problem
+from ._words import CannotReconcileError, describe, quoted
 
-from ._calls import CLIENT_CONFIG, TRANSIENT_STATUSES, Calls, Clock, OutOfTimeError, pause_after
-from .schedule_manager import QUERY_KEYS, CannotReconcileError, Queries, Settings, describe, quoted
+if TYPE_CHECKING:
+    from email.message import Message
 
 logger = logging.getLogger(__package__)
 
 FETCH_FAILED = "Failed to fetch config from Git: "
 FETCH_SECONDS = 30.0  # for all tries, and at most half of what the invocation has left
+SHORTEST_TRY = 0.1  # seconds that one has at least
 SOCKET_SECONDS = 10.0  # for one operation on the connection to the Git host
-TRIES, FIRST_PAUSE = 4, 1.0  # the pause in seconds, before jitter, unless the host asks for more
+TRIES = 4
+FIRST_PAUSE = 1.0  # seconds before jitter, unless the host asks for more
 MAX_CONFIG_BYTES = 8 * 1024 * 1024
-MAX_URL = 2048
 HEADERS = {  # hosts refuse urllib's own name; GitHub's contents URL serves the file only for this
     "User-Agent": "athena-schedule-manager",
     "Accept": "application/vnd.github.raw+json, */*",
 }
-HOST = r"[0-9a-z][0-9a-z._-]*|\[[0-9a-f]*:[0-9a-f:.]*\]"
-LOOPBACK = r"localhost|127(?:\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}|\[::1\]"
-URL = re.compile(rf"(?ai)(https://(?:{HOST})|http://(?:{LOOPBACK}))(?::([0-9]{{1,5}}))?/[!-~]*")
-MAX_KEYS, MAX_KEY = 100, 50  # so many keys of a query, of so many characters, may have a hint
-SHA = re.compile("[0-9a-fA-F]{40}")
-SECRET_NAME = re.compile("(?i)token|key|secret|sig|pass")
+REFUSED_STATUSES = {401, 403, 404}
+TOKEN = re.compile("[!-~]+")  # printable ASCII: what a header can carry
+JSON_BEGINNINGS = ("{", "[", '"')
 COMPRESSED = rb"\x1f\x8b|PK\x03\x04|BZh|\xfd7zXZ|\(\xb5/\xfd|x[\x01^\x9c\xda]"
 NOT_THE_FILE = (  # how the answer begins, what it is, and what to do
     (rb"\s*\Z", "empty", "verify the URL and the commit"),
@@ -54,10 +53,12 @@ NOT_THE_FILE = (  # how the answer begins, what it is, and what to do
 
 
 class FetchError(CannotReconcileError):
-    """The Git host cannot be reached, or has answered without the file."""
+    """The Git host cannot be reached, or has answered without the file.
+
+    `after`: the seconds after which the host wants to be asked again, if it says so.
+    """
 
     def __init__(self, url: str, problem: str, retry_after: float | None = None) -> None:
-        """Take the URL, what went wrong, and the seconds after which the host wants to be asked."""
         super().__init__(f"{FETCH_FAILED}{redacted(url)}: {problem}")
         self.after = retry_after
 
@@ -74,39 +75,44 @@ class ConfigSource:
     """The Git host as one execution environment knows it: token, last good copy, what was said."""
 
     def __init__(self) -> None:
-        """Know nothing yet; urllib's opener is installed at the first fetch."""
         self.copy: tuple[str, bytes] | None = None  # the last usable document of a URL with a SHA
         self._token = ""
         self._has_warned = False
         self._has_opener = False
 
     def load_queries(
-        self, settings: Settings, clock: Clock, candidate: str | None = None, *, dry_run: bool
+        self,
+        url: str,
+        secret_arn: str,
+        clock: Clock,
+        candidate: str | None = None,
+        *,
+        dry_run: bool,
     ) -> dict[str, object]:
         """Fetch the configuration, or the candidate instead, and return its queries.
 
         The content behind a commit SHA cannot change, so a copy serves while the Git host is
         unavailable. A dry run leaves no copy and no warning. Raises CannotReconcileError.
         """
-        url = url_to_fetch(settings.config_git_url, candidate)
-        logger.info("Fetching config from Git: %s", redacted(url))
-        pinned = any(SHA.fullmatch(url[begin:end]) for begin, end in revisions(url))
-        if not (pinned or dry_run or self._has_warned):
+        fetched = url_to_fetch(url, candidate)
+        logger.info("Fetching config from Git: %s", redacted(fetched))
+        is_pinned = bool(pinned_revisions(fetched))
+        if not (is_pinned or dry_run or self._has_warned):
             self._has_warned = True
             logger.warning(
                 "CONFIG_GIT_URL has no 40-digit commit SHA: what it names may change unnoticed,"
                 " and no copy of it can serve while the Git host is unavailable"
             )
         try:
-            document = self.fetch(url, clock, settings.config_git_token_secret_arn)
+            document = self.fetch(fetched, clock, secret_arn)
         except TransientFetchError as error:
-            if self.copy is None or self.copy[0] != url:
+            if self.copy is None or self.copy[0] != fetched:
                 raise
             logger.warning("%s; using the copy fetched before", error)
             document = self.copy[1]
         queries = parse_config(document)
-        if pinned and not dry_run:
-            self.copy = (url, document)
+        if is_pinned and not dry_run:
+            self.copy = (fetched, document)
         return queries
 
     def install_opener(self) -> None:
@@ -115,8 +121,9 @@ class ConfigSource:
         No proxy is used for http: what goes to loopback is nobody else's.
         """
         if not self._has_opener:
-            proxies = ProxyHandler({k: v for k, v in getproxies().items() if k == "https"})
-            urllib.request.install_opener(urllib.request.build_opener(RedirectRule, proxies))
+            proxies = {scheme: url for scheme, url in getproxies().items() if scheme == "https"}
+            opener = urllib.request.build_opener(RedirectRule, ProxyHandler(proxies))
+            urllib.request.install_opener(opener)
             self._has_opener = True
 
     def fetch(self, url: str, clock: Clock, secret_arn: str = "") -> bytes:
@@ -131,13 +138,15 @@ class ConfigSource:
         while True:
             tries += 1
             if secret_arn and not self._token:
-                self._token = _read_token(secret_arn, clock, end)
+                self._token = read_token(secret_arn, clock, end)
+            token = self._token if secret_arn else ""
             try:
-                return _try(url, self._token if secret_arn else "", clock, end)
+                return fetch_once(url, token, clock, end)
             except RefusedFetchError:
                 if not may_be_rotated or tries == TRIES:
                     raise
-                may_be_rotated, self._token = False, ""
+                may_be_rotated = False
+                self._token = ""
             except TransientFetchError as error:
                 pause = pause_after(tries, FIRST_PAUSE) if error.after is None else error.after
                 if tries == TRIES or clock.monotonic() + pause >= end:
@@ -145,17 +154,16 @@ class ConfigSource:
                 clock.sleep(pause)
 
 
-def _read_token(secret_arn: str, clock: Clock, end: float) -> str:
-    secrets: Any = boto3.client("secretsmanager", config=CLIENT_CONFIG)
-    read = functools.partial(secrets.get_secret_value, SecretId=secret_arn)
-    calls = Calls(clock)
+def read_token(secret_arn: str, clock: Clock, end: float) -> str:
+    """Read the token of the Git host. Raises CannotReconcileError."""
+    read = functools.partial(make_client("secretsmanager").get_secret_value, SecretId=secret_arn)
     what = f"{FETCH_FAILED}the secret of CONFIG_GIT_TOKEN_SECRET_ARN"
     try:
-        secret = calls.alone(lambda: calls.retry(read), max(end - clock.monotonic(), 0.1))
+        secret = Calls(clock).do(Call(read), max(end - clock.monotonic(), SHORTEST_TRY))
     except Exception as error:
         raise CannotReconcileError(f"{what} cannot be read: {describe(error)}") from error
     token: str = secret.get("SecretString", "")
-    if not re.fullmatch('(?![{["])[!-~]+', token):
+    if not TOKEN.fullmatch(token) or token.startswith(JSON_BEGINNINGS):
         raise CannotReconcileError(
             f"{what} must be the plain token: printable ASCII characters without spaces and"
             " newlines, not JSON such as the console's key/value pairs; store it as plain text"
@@ -166,23 +174,25 @@ def _read_token(secret_arn: str, clock: Clock, end: float) -> str:
 # --- One request
 
 
-def _try(url: str, token: str, clock: Clock, end: float) -> bytes:
-    left = max(end - clock.monotonic(), 0.1)
-    read = functools.partial(_read, url, token, min(left, SOCKET_SECONDS))
+def fetch_once(url: str, token: str, clock: Clock, end: float) -> bytes:
+    """Make one request; nothing of it is waited for after `end`. Raises FetchError."""
+    seconds = max(end - clock.monotonic(), SHORTEST_TRY)
+    exchange = functools.partial(download, url, token, min(seconds, SOCKET_SECONDS))
     try:
-        return Calls(clock).alone(read, left)
+        return Calls(clock).do(Call(exchange), seconds)
     except OutOfTimeError:
         raise TransientFetchError(url, "no whole answer in time") from None
 
 
-def _read(url: str, token: str, timeout: float) -> bytes:
+def download(url: str, token: str, timeout: float) -> bytes:
+    """Return the document; `timeout` is for one operation on the connection. Raises FetchError."""
     try:
-        request = Request(url, headers=HEADERS)  # noqa: S310 - check_url
+        request = Request(url, headers=HEADERS)  # noqa: S310 - url_problem
         if token:
             request.add_unredirected_header("Authorization", f"Bearer {token}")
-        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310 - check_url
+        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310 - url_problem
             document: bytes = response.read(MAX_CONFIG_BYTES + 1)
-            missing, code = getattr(response, "length", None), getattr(response, "status", 200)
+            missing = response.length  # None: the host has announced no length
     except CannotReconcileError:
         raise
     except urllib.error.HTTPError as error:
@@ -191,9 +201,9 @@ def _read(url: str, token: str, timeout: float) -> bytes:
         raise _connection_failure(url, error) from None
     if len(document) > MAX_CONFIG_BYTES:
         raise invalid_config(f"it is larger than {MAX_CONFIG_BYTES} bytes")
-    if isinstance(code, int) and code != http.HTTPStatus.OK:
-        raise FetchError(url, f"HTTP {code} is not an answer with a file")
-    if isinstance(missing, int) and missing > 0:
+    if response.status != http.HTTPStatus.OK:
+        raise FetchError(url, f"HTTP {response.status} is not an answer with a file")
+    if missing:  # which read(n) does not complain of
         raise TransientFetchError(url, f"the answer lacks its last {missing} bytes")
     return document
 
@@ -203,15 +213,16 @@ def _http_failure(url: str, error: urllib.error.HTTPError) -> FetchError:
     what = f"HTTP {error.code} {http.client.responses.get(error.code, '')}".rstrip()
     if error.code in TRANSIENT_STATUSES:
         return TransientFetchError(url, what, _retry_after(error.headers))
-    kind = RefusedFetchError if error.code in {401, 403, 404} else FetchError
+    kind = RefusedFetchError if error.code in REFUSED_STATUSES else FetchError
     return kind(url, f"{what}; verify CONFIG_GIT_URL, its commit SHA and the access to it")
 
 
 def _connection_failure(url: str, error: Exception) -> FetchError:
     reason = getattr(error, "reason", None)
     cause = reason if isinstance(reason, OSError) else error
-    detail = f": {cause.strerror}" if isinstance(cause, OSError) and cause.strerror else ""
-    problem = f"{type(cause).__name__}{detail}"
+    problem = type(cause).__name__
+    if isinstance(cause, OSError) and cause.strerror:
+        problem = f"{problem}: {cause.strerror}"
     may_pass = isinstance(cause, OSError | http.client.HTTPException)
     if may_pass and not isinstance(cause, ssl.SSLCertVerificationError):
         return TransientFetchError(url, problem)
@@ -220,11 +231,14 @@ def _connection_failure(url: str, error: Exception) -> FetchError:
 
 def _retry_after(headers: Message | None) -> float | None:
     """Return the seconds of a Retry-After header, which are a number or an HTTP date."""
-    value = str(headers.get("Retry-After")) if headers else ""
+    value = headers.get("Retry-After") if headers else None
+    if value is None:
+        return None
     if value.isascii() and value.isdigit():
         return float(value)
     try:
-        return max(email.utils.parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+        moment = email.utils.parsedate_to_datetime(value)
+        return max(moment.timestamp() - time.time(), 0.0)
     except (ValueError, OverflowError):
         return None
 
@@ -238,70 +252,30 @@ class RedirectRule(HTTPRedirectHandler):
     def redirect_request(self, req: Request, fp: IO[bytes], *rest: Any) -> Request | None:  # noqa: ANN401 - passed on
         """Return the request that follows to the URL, the last argument, or raise."""
         fp.close()  # or urllib would read it to its end
-        check_url(rest[-1], "the redirect of CONFIG_GIT_URL", allow_http=req.type == "http")
+        target: str = rest[-1]
+        if problem := url_problem(target, allow_http=req.type == "http"):
+            raise CannotReconcileError(f"{FETCH_FAILED}the redirect of CONFIG_GIT_URL {problem}")
         following = super().redirect_request(req, fp, *rest)
         token = req.unredirected_hdrs.get("Authorization")
-        if following and token and _origin(rest[-1]) == _origin(req.full_url):
+        if following and token and origin(target) == origin(req.full_url):
             following.add_unredirected_header("Authorization", token)
         return following
-
-
-# --- URLs
-
-
-def redacted(url: str) -> str:
-    """Return the URL with its query string, which may be a token, replaced."""
-    return re.sub(r"[?#].*", "?***", url)
 
 
 def url_to_fetch(url: str, candidate: str | None) -> str:
     """Return the URL, or the candidate if it is the URL at another commit.
 
-    Nothing else of the host can be read with our token. Raises CannotReconcileError.
+    Raises CannotReconcileError, before anything is opened.
     """
-    check_url(url, "CONFIG_GIT_URL")
+    if problem := url_problem(url):
+        raise CannotReconcileError(f"{FETCH_FAILED}CONFIG_GIT_URL {problem}")
     if candidate is None:
         return url
-    check_url(candidate, "the event's config_git_url")
-    places = list(revisions(url))
-    pinned = [place for place in places if SHA.fullmatch(url[slice(*place)])]
-    for begin, end in pinned or places:
-        revision = candidate[begin : len(candidate) - len(url[end:])]
-        if SHA.fullmatch(revision) and candidate == url[:begin] + revision + url[end:]:
-            return candidate
-    what = "its commit SHA" if pinned else "one path segment or query value"
-    raise CannotReconcileError(
-        f"The event's config_git_url must be CONFIG_GIT_URL with {what} replaced by a 40-digit SHA"
-    )
-
-
-def revisions(url: str) -> Iterator[tuple[int, int]]:
-    """Yield where a revision can be: path segments, and query values not named like a secret."""
-    path, _, query = url.partition("#")[0].partition("?")
-    for segment in re.compile("/([^/]*)").finditer(path, path.index("/", len("https://"))):
-        yield segment.span(1)
-    for value in re.finditer("(?:^|&)([^=&]*)=([^&]*)", query):
-        if not SECRET_NAME.search(value[1]):
-            yield len(path) + 1 + value.start(2), len(path) + 1 + value.end(2)
-
-
-def check_url(url: str, what: str, *, allow_http: bool = True) -> None:
-    """Raise CannotReconcileError unless the URL is https, or http to a loopback host.
-
-    The message never shows the URL: a refused one may hold a password anywhere.
-    """
-    match = URL.fullmatch(url) if len(url) <= MAX_URL else None
-    secure = match and (allow_http or match[1].lower().startswith("https:"))
-    if not match or not secure or int(match[2] or 0) > 65535:  # noqa: PLR2004 - the highest port
-        raise CannotReconcileError(
-            f"{FETCH_FAILED}{what} must look like https://host/path, at most {MAX_URL} printable"
-            " ASCII characters, without user and password; http:// is for a loopback host only"
-        )
-
-
-def _origin(url: str) -> tuple[str, str]:
-    address, port = URL.findall(url)[0]
-    return address.lower(), port or ("443" if address.lower().startswith("https:") else "80")
+    if problem := url_problem(candidate):
+        raise CannotReconcileError(f"{FETCH_FAILED}the event's config_git_url {problem}")
+    if problem := candidate_problem(url, candidate):
+        raise CannotReconcileError(f"The event's config_git_url {problem}")
+    return candidate
 
 
 # --- The document
@@ -327,7 +301,8 @@ def parse_config(document: bytes) -> dict[str, object]:
         reason = str(error).partition(";")[0]  # what follows is advice for programmers
         raise invalid_config(f"it is not UTF-8 JSON: {reason}") from error
     config = config if isinstance(config, dict) else {}
-    if isinstance(queries := config.get("queries"), dict):
+    queries = config.get("queries")
+    if isinstance(queries, dict):
         return queries
     if config.keys() & {"content", "documentation_url"}:
         raise invalid_config("the answer describes the file; use the URL of the raw content")
@@ -342,32 +317,10 @@ def invalid_config(problem: str) -> CannotReconcileError:
 def _object_of_unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     unique = dict(pairs)
     if len(unique) != len(pairs):
-        twice = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
         raise invalid_config(f"the key {quoted(twice)} appears twice in one object; remove one")
     return unique
 
 
 def _refuse_constant(name: str) -> float:
     raise invalid_config(f"{name} is not JSON")
-
-
-def hints(queries: Queries) -> list[str]:
-    """Return a line for each key of a query that looks like a misspelt key of ours. Pure.
-
-    The file is shared with the Query Executor, so such a key is never refused.
-    """
-    return [
-        f"HINT: query {quoted(query_id)}: {quoted(key)} is not read; did you mean '{near}'?"
-        for query_id, query in queries.items()
-        if isinstance(query, dict)
-        for key in list(query)[:MAX_KEYS]
-        if (near := _near_key(key))
-    ]
-
-
-@functools.lru_cache(maxsize=1024)  # the queries of a file have the same few keys
-def _near_key(key: str) -> str | None:
-    if key in QUERY_KEYS or len(key) > MAX_KEY:
-        return None
-    plain = re.sub(r"[\s_-]", "", key).lower()
-    return next(iter(difflib.get_close_matches(plain, QUERY_KEYS, n=1, cutoff=0.8)), None)

@@ -1,48 +1,88 @@
 """The Lambda entry point: one invocation is one run or one dry run.
 
 Event and environment become options and settings; the configuration comes from Git; the plan is
-applied, or only shown; the counters are returned. Here are the log's format and the client, too.
+applied, or only shown; the counters are returned.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import logging
 import os
 import re
-import time
 from dataclasses import MISSING, dataclass, fields, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import boto3
-import botocore.session
-from botocore.utils import parse_timestamp
-
 from . import schedule_manager
-from ._calls import CLIENT_CONFIG, Clock
-from ._git import ConfigSource, hints
-from .schedule_manager import CannotReconcileError, ScheduleGroup, Settings, describe, quoted
+from ._calls import Clock, make_client
+from ._git import ConfigSource
+from ._schedules import NAME_CHARACTER, NAMED, Settings, hints
+from ._words import DRY_RUN, CannotReconcileError, LineFormatter, describe, mark_dry_run, quoted
+from .schedule_manager import ScheduleGroup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
-    from .schedule_manager import Memory, Plan, Queries
+    from .schedule_manager import Memory, Queries
 
 logger = logging.getLogger(__package__)
 
-DRY_RUN = "DRY RUN "  # before every line of a dry run
 LONGEST_INVOCATION = 900_000  # milliseconds that a call by hand, without a context, has left
-NAMED = schedule_manager.NAMED
 RULES = (  # settings, their patterns, and these in words; a schedule's name has two more characters
-    ("project_name", f"{schedule_manager.NAME_CHARACTER}{{1,62}}", f"at most 62 {NAMED}"),
-    ("schedule_group_name", f"{schedule_manager.NAME_CHARACTER}{{1,64}}", f"at most 64 {NAMED}"),
+    ("project_name", f"{NAME_CHARACTER}{{1,62}}", f"at most 62 {NAMED}"),
+    ("schedule_group_name", f"{NAME_CHARACTER}{{1,64}}", f"at most 64 {NAMED}"),
     ("max_deletions", "[0-9]{1,9}", "a whole number"),
 )
+
+
+# --- What outlives an invocation
+
+
+class ExecutionEnvironment:
+    """All that one invocation leaves to the next in the same process.
+
+    Without `initialise` the client is made when it is first needed.
+    """
+
+    def __init__(self) -> None:
+        self.source = ConfigSource()
+        self._client: EventBridgeSchedulerClient | None = None
+        self._settings: Settings | None = None
+        self._memory: Memory = {}
+
+    def scheduler_client(self) -> EventBridgeSchedulerClient:
+        """Return the client, which makes one attempt for each call."""
+        if self._client is None:
+            self._client = make_client("scheduler")
+        return self._client
+
+    def initialise(self, environ: Mapping[str, str]) -> None:
+        """Make client and opener in Lambda's init phase, which has a whole core; only there.
+
+        A failure is left to the first invocation, which tries again and tells it.
+        """
+        if "AWS_LAMBDA_INITIALIZATION_TYPE" in environ:
+            with contextlib.suppress(Exception):
+                self.source.install_opener()
+                self.scheduler_client().get_paginator("list_schedules")
+
+    def memory(self, settings: Settings) -> Memory:
+        """Return what is remembered of the schedules, while the settings stay the same."""
+        compared = replace(settings, max_deletions=None)  # the limit is not what is compared with
+        if self._settings != compared:
+            self._settings = compared
+            self._memory = {}
+        return self._memory
+
+
+environment = ExecutionEnvironment()
+environment.initialise(os.environ)
+
+
+# --- The story
 
 
 def handler(event: object, context: object) -> dict[str, Any]:
@@ -68,7 +108,9 @@ def handler(event: object, context: object) -> dict[str, Any]:
 def run(options: Options, clock: Clock) -> dict[str, int]:
     """Reconcile, and log how it ended."""
     try:
-        group, _, plan = _plan(options, clock)
+        queries, group = _states_to_compare(options, clock)
+        memory = environment.memory(group.settings)
+        plan = schedule_manager.make_plan(group, queries, memory)
         results = schedule_manager.apply_plan(group, plan)
     except Exception as error:
         logger.error("%s", _sentence(error))  # noqa: TRY400 - one line, without a traceback
@@ -79,96 +121,41 @@ def run(options: Options, clock: Clock) -> dict[str, int]:
 
 def preview(options: Options, clock: Clock) -> dict[str, Any]:
     """Plan without applying; what is logged is marked and never above INFO."""
-    logger.addFilter(_as_dry_run)
+    logger.addFilter(mark_dry_run)
     try:
-        _, queries, plan = _plan(options, clock)
+        queries, group = _states_to_compare(options, clock)
+        memory = dict(environment.memory(group.settings))  # a candidate may want less
+        plan = schedule_manager.make_plan(group, queries, memory)
         return schedule_manager.preview_plan(plan, hints(queries))
     except Exception as error:  # noqa: BLE001 - returned; a preview must not raise an alarm
         logger.info("%s", _sentence(error))
         return {"error": _sentence(error)}
     finally:
-        logger.removeFilter(_as_dry_run)
+        logger.removeFilter(mark_dry_run)
 
 
-def _plan(options: Options, clock: Clock) -> tuple[ScheduleGroup, Queries, Plan]:
+def _states_to_compare(options: Options, clock: Clock) -> tuple[Queries, ScheduleGroup]:
+    """Return the queries of the configuration, and the group, of which nothing is read yet."""
     settings = read_settings(os.environ)
-    memory = environment.memory(settings)
-    if options.dry_run:
-        memory = dict(memory)
     if options.max_deletions is not None:
         settings = replace(settings, max_deletions=options.max_deletions)
-    candidate = options.config_git_url
-    queries = environment.source.load_queries(settings, clock, candidate, dry_run=options.dry_run)
-    group = ScheduleGroup(environment.scheduler_client(), settings, clock)
-    return group, queries, schedule_manager.make_plan(group, queries, memory)
-
-
-def _as_dry_run(record: logging.LogRecord) -> bool:
-    record.levelno, record.levelname = logging.INFO, logging.getLevelName(logging.INFO)
-    record.msg = f"{DRY_RUN}{record.msg}"
-    return True
+    queries = environment.source.load_queries(
+        settings.config_git_url,
+        settings.config_git_token_secret_arn,
+        clock,
+        options.config_git_url,
+        dry_run=options.dry_run,
+    )
+    return queries, ScheduleGroup(environment.scheduler_client(), settings, clock)
 
 
 def _sentence(error: Exception) -> str:
-    foreseen = isinstance(error, CannotReconcileError)
-    return str(error) if foreseen else f"Unexpected error: {describe(error)}"
+    if isinstance(error, CannotReconcileError):
+        return str(error)
+    return f"Unexpected error: {describe(error)}"
 
 
-# --- What outlives an invocation
-
-
-class ExecutionEnvironment:
-    """All that one invocation leaves to the next in the same process."""
-
-    def __init__(self) -> None:
-        """Remember nothing; without `initialise` the client is made when it is first needed."""
-        self.source = ConfigSource()
-        self._client: EventBridgeSchedulerClient | None = None
-        self._memory: tuple[Settings | None, Memory] = (None, {})
-
-    def scheduler_client(self) -> EventBridgeSchedulerClient:
-        """Return the client, which makes one attempt for each call."""
-        if self._client is None:
-            self._client = _session().client("scheduler", config=CLIENT_CONFIG)
-        return self._client
-
-    def initialise(self, environ: Mapping[str, str]) -> None:
-        """Make client and opener in Lambda's init phase, which has a whole core; only there.
-
-        A failure is left to the first invocation, which tries again and tells it.
-        """
-        if "AWS_LAMBDA_INITIALIZATION_TYPE" in environ:
-            with contextlib.suppress(Exception):
-                self.source.install_opener()
-                self.scheduler_client().get_paginator("list_schedules")
-
-    def memory(self, settings: Settings) -> Memory:
-        """Return what is remembered of the schedules, while the settings stay the same."""
-        if self._memory[0] != settings:
-            self._memory = (settings, {})
-        return self._memory[1]
-
-
-@functools.cache
-def _session() -> boto3.Session:
-    """Return a session of the SDK that reads dates as we do; it loads the service's model once."""
-    session = botocore.session.get_session()
-    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_date)
-    return boto3.Session(botocore_session=session)
-
-
-def _date(value: float | str) -> datetime:
-    """Read a date as the service writes it; the SDK's own parser takes half of a listing's time."""
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
-    return parse_timestamp(value)
-
-
-environment = ExecutionEnvironment()
-environment.initialise(os.environ)
-
-
-# --- The event and the environment
+# --- The event
 
 
 class OptionsError(Exception):
@@ -187,29 +174,60 @@ class Options:
 def read_options(event: object) -> Options:
     """Read our keys of an event. Raises OptionsError for one that is wrong or nearly right."""
     asked = event if isinstance(event, dict) else {}
+    _refuse_nearly_right_keys(asked)
+    dry_run = _dry_run(asked)
+    return Options(
+        dry_run=dry_run,
+        config_git_url=_config_git_url(asked, dry_run=dry_run),
+        max_deletions=_max_deletions(asked),
+    )
+
+
+def _refuse_nearly_right_keys(asked: Mapping[object, object]) -> None:
     names = {option.name.replace("_", ""): option.name for option in fields(Options)}
     for key in asked:
-        name = names.get(re.sub(r"[\W_]", "", str(key)).lower(), key)
+        plain = re.sub(r"[\W_]", "", str(key)).lower()
+        name = names.get(plain, key)
         if name != key:
             raise OptionsError(f"The event's {quoted(key)} must be written '{name}'")
-    ours = {name: asked[name] for name in names.values() if name in asked}
-    dry_run, url = ours.get("dry_run", False), ours.get("config_git_url", "")
-    if type(dry_run) is not bool:
-        raise OptionsError(f"The event's dry_run must be true or false, not {quoted(dry_run)}")
-    limit = ours.get("max_deletions", 0)
-    if type(limit) is not int or limit < 0:
-        raise OptionsError(f"The event's max_deletions must be a whole number, not {quoted(limit)}")
-    if not isinstance(url, str) or ("config_git_url" in ours and not dry_run):
+
+
+def _dry_run(asked: Mapping[str, object]) -> bool:
+    value = asked.get("dry_run", False)
+    if not isinstance(value, bool):
+        raise OptionsError(f"The event's dry_run must be true or false, not {quoted(value)}")
+    return value
+
+
+def _config_git_url(asked: Mapping[str, object], *, dry_run: bool) -> str | None:
+    if "config_git_url" not in asked:
+        return None
+    value = asked["config_git_url"]
+    if not isinstance(value, str) or not dry_run:
         raise OptionsError("The event's config_git_url must be a string, and needs dry_run: true")
-    return Options(**ours)
+    return value
+
+
+def _max_deletions(asked: Mapping[str, object]) -> int | None:
+    if "max_deletions" not in asked:
+        return None
+    value = asked["max_deletions"]
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise OptionsError(f"The event's max_deletions must be a whole number, not {quoted(value)}")
+    return value
+
+
+# --- The environment variables
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read the settings; blank is not set. Raises CannotReconcileError naming every missing one."""
-    values, missing = dict[str, Any](), list[str]()
+    values = dict[str, Any]()
+    missing = list[str]()
     for setting in fields(Settings):
         name = setting.name.upper()
-        if value := environ.get(name, "").strip():
+        value = environ.get(name, "").strip()
+        if value:
             values[setting.name] = value
         elif setting.default is MISSING:
             missing.append(name)
@@ -228,26 +246,6 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 
 # --- The log
-
-
-class LineFormatter(logging.Formatter):
-    """`timestamp aws_request_id level message`: UTC with milliseconds, and one event one line."""
-
-    converter = staticmethod(time.gmtime)
-    default_time_format = "%Y-%m-%dT%H:%M:%S"
-    default_msec_format = "%s.%03dZ"
-
-    def __init__(self, request_id: str, end: str) -> None:
-        """Take the id for records that carry none, and what ends a line."""
-        super().__init__(
-            "%(asctime)s %(aws_request_id)s %(levelname)s %(message)s",
-            defaults={"aws_request_id": request_id},
-        )
-        self._end = end
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Format the record with a traceback, if it has one, on the same line."""
-        return schedule_manager.one_line(super().format(record)) + self._end
 
 
 def set_up_logging(request_id: str | None) -> None:

@@ -11,109 +11,54 @@ Nothing here reads the environment or makes a client: settings, client and clock
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import math
-import re
-import reprlib
 import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
-from ._calls import CONFLICT, Calls, Clock, OutOfTimeError, error_code
-from ._expressions import expression_problem
+from ._calls import CONFLICT, Call, Calls, Clock, OutOfTimeError, error_code, is_transient
+from ._schedules import (
+    ExistingSchedule,
+    Schedule,
+    Settings,
+    completed,
+    create_request,
+    desired_schedule,
+    drift,
+    existing_schedule,
+    update_request,
+)
+from ._words import (
+    MAX_LINE,
+    AlreadyDoneError,
+    CannotReconcileError,
+    GroupMissingError,
+    UnusableQueryError,
+    describe,
+    one_line,
+    quoted,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient as Client
-    from mypy_boto3_scheduler.type_defs import GetScheduleOutputTypeDef
 
 logger = logging.getLogger(__package__)
 
 PAGES = {"PageSize": 100}
-# seconds after which a schedule is read again before it is updated; and seconds without a change
-# after which it is remembered as it was read
-FRESH, SETTLED = 5.0, 60.0
-MAX_NAME, MAX_DESCRIPTION, MAX_TIMEZONE = 64, 512, 50  # characters (botocore model)
-MAX_CHANGES, MAX_LINE = 1000, 1000  # lines of a dry run; characters of a line, and of an answer
-MAX_SHOWN, KEPT_SHOWN = 200, 10  # characters of a value in a message; deletes held back, by name
-DEFAULT_DESCRIPTION = "Managed by Athena Schedule Manager"
-TIMEZONE = "UTC"
-QUERY_KEYS = ("schedule", "cron", "description", "timezone", "enabled")
-# of the name of a schedule or a group (botocore model), and the same in words
-NAME_CHARACTER, NAMED = "[0-9a-zA-Z_.-]", "letters, digits, '-', '_' and '.'"
-NEVER = datetime.max.replace(tzinfo=UTC)
+FRESH = 5.0  # seconds: a schedule that was read longer ago is read again before it is updated
+SETTLED = timedelta(seconds=60)  # without a change, after which a schedule is remembered as read
+MAX_CHANGES = 1000  # lines of a dry run
+KEPT_SHOWN = 10  # deletes held back that the ERROR line names
+NOT_DONE = "not done"  # counts what the clock left, beside the four counters
 
 
 # --- The values
-
-
-class CannotReconcileError(Exception):
-    """The states cannot be compared: the run logs one ERROR line, raises, has changed nothing."""
-
-
-class UnusableQueryError(Exception):
-    """A query that cannot become a schedule: it is counted as failed, its live schedule stays."""
-
-
-class GroupMissingError(Exception):
-    """The schedule group does not exist and cannot be made: every create fails for it."""
-
-
-class AlreadyDoneError(Exception):
-    """Somebody else made the change meanwhile: it is in no counter and has one WARNING."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the environment says; each field is the environment variable of its name in capitals."""
-
-    config_git_url: str = field(repr=False)  # it may carry a token
-    query_executor_arn: str
-    schedule_role_arn: str
-    schedule_group_name: str = "pn-athena-queries"
-    project_name: str = "pn"
-    max_deletions: int | None = None  # None: no limit
-    config_git_token_secret_arn: str = ""
-    dead_letter_queue_arn: str = ""
-
-    @property
-    def prefix(self) -> str:
-        """What the names of our schedules begin with."""
-        return f"{self.project_name}-"
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """The fields of a schedule that we own, normalised so that equal means no drift.
-
-    A field's name is its word in an UPDATE line. A desired state or dead-letter queue of None, or a
-    queue where one is attached, leaves that field to the operator (`completed`).
-    """
-
-    name: str
-    cron: str
-    timezone: str
-    state: str | None
-    description: str
-    target: str
-    role: str
-    input: str
-    dead_letters: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ExistingSchedule:
-    """A live schedule: our fields, and all of GetSchedule's answer."""
-
-    owned: Schedule
-    answer: Mapping[str, Any]
-    modified: datetime
-    read_at: float  # by the clock's monotonic time; minus infinity: in an earlier run
 
 
 Queries = Mapping[str, object]  # by id, as the configuration has them
@@ -144,6 +89,11 @@ class Change:
     name: str
     wanted: Schedule | None = None
     live: ExistingSchedule | None = None
+
+    @property
+    def counter(self) -> str:
+        """The counter of the change once it is made."""
+        return f"{self.action}d"
 
     @property
     def line(self) -> str:
@@ -212,16 +162,20 @@ def desired_state(queries: Queries, settings: Settings) -> tuple[Desired, Unusab
 def read_existing(group: ScheduleGroup, desired: Collection[str], memory: Memory) -> Existing:
     """List our schedules and read those that are desired, the only ones that must be compared.
 
-    A schedule in `memory` whose date in the listing is the same is not read again. One that was
-    modified in the last minute before it was read is not remembered: a second change could have
-    the same date, as in git's index. What is gone from the listing is forgotten.
+    A schedule in `memory` whose date in the listing is the same is not read again. What is gone
+    from the listing is forgotten.
     """
     dates = group.list_dates()
     logger.info("Found %d existing schedules", len(dates))
-    known = {n: m for n, m in memory.items() if n in desired and m.modified == dates.get(n, 0)}
+    known = {
+        name: schedule
+        for name, schedule in memory.items()
+        if name in desired and schedule.modified == dates.get(name)
+    }
     unknown = sorted((dates.keys() & set(desired)) - known.keys())
-    settled = datetime.fromtimestamp(group.clock.now() - SETTLED, UTC)
-    read, unreadable, absent = {}, {}, set()
+    read: dict[str, ExistingSchedule] = {}
+    unreadable: dict[str, str] = {}
+    absent: set[str] = set()
     for name, result in zip(unknown, group.read_all(unknown), strict=True):
         if isinstance(result, ExistingSchedule):
             read[name] = result
@@ -231,8 +185,22 @@ def read_existing(group: ScheduleGroup, desired: Collection[str], memory: Memory
             unreadable[name] = f"Failed to read schedule {name}: {describe(result)}"
     memory.clear()
     memory.update(known)
-    memory |= {n: replace(m, read_at=-math.inf) for n, m in read.items() if m.modified < settled}
+    memory.update(memorable(read, group.clock.now()))
     return Existing(frozenset(dates) - absent, read | known, unreadable, group_exists=bool(dates))
+
+
+def memorable(read: Memory, now: float) -> Memory:
+    """Return what may be remembered of what was read at `now`, as read in an earlier run. Pure.
+
+    A schedule that was modified in the last minute before it was read may not: a second change
+    could have the same date, as in git's index.
+    """
+    settled_since = datetime.fromtimestamp(now, UTC) - SETTLED
+    return {
+        name: replace(schedule, read_at=-math.inf)
+        for name, schedule in read.items()
+        if schedule.modified < settled_since
+    }
 
 
 def plan_changes(desired: Desired, unusable: Unusable, existing: Existing) -> Plan:
@@ -281,14 +249,19 @@ def preview_plan(plan: Plan, hints: Sequence[str] = ()) -> dict[str, Any]:
     """
     if plan.not_read:
         raise CannotReconcileError(f"Out of time before {plan.not_read} reads; try again")
-    lines = [*plan.failures, *plan.refusals, *(f"Kept: {change.name}" for change in plan.kept)]
-    lines += [*(change.line for change in plan.changes), *hints]
+    results = plan.counters
+    for change in plan.changes:
+        results[change.counter] += 1
+    lines = [*plan.failures, *plan.refusals]
+    lines += [f"Kept: {change.name}" for change in plan.kept]
+    lines += [change.line for change in plan.changes]
+    lines += hints
     shown = [one_line(line)[:MAX_LINE] for line in lines[:MAX_CHANGES]]
     for line in shown:
         logger.info("%s", line)
     if len(lines) > MAX_CHANGES:
         shown.append(f"and {len(lines) - MAX_CHANGES} more")
-    return {**plan.counters, **Counter(f"{c.action}d" for c in plan.changes), "changes": shown}
+    return {**results, "changes": shown}
 
 
 def apply_plan(group: ScheduleGroup, plan: Plan) -> dict[str, int]:
@@ -297,194 +270,49 @@ def apply_plan(group: ScheduleGroup, plan: Plan) -> dict[str, int]:
     Only what somebody else has done meanwhile is in none. Deletes start when every create and
     update has ended.
     """
-    results = plan.counters
     for line in (*plan.failures, *plan.refusals):
         logger.error("%s", line)
     for change in plan.changes:
         if not group.clock.has_time():
             break  # it is only counted: logging thousands of lines takes the seconds that are left
         logger.info("%s", change.line)
-    missing = group.ensure_exists() if plan.creates and not plan.group_exists else None
-    blocked = plan.creates if missing else ()
-    writes = plan.updates if missing else plan.creates + plan.updates
-    not_done = plan.not_read + _count(blocked, [missing] * len(blocked), results)
-    for changes in (writes, plan.deletes):
-        not_done += _count(changes, group.write_all(changes), results)
+    counts = Counter({**plan.counters, NOT_DONE: plan.not_read})
+    writes = plan.creates + plan.updates
+    if plan.creates and not plan.group_exists and (missing := group.ensure_exists()):
+        counts.update(_count(plan.creates, [missing] * len(plan.creates)))
+        writes = plan.updates
+    counts.update(_count(writes, group.write_all(writes)))
+    counts.update(_count(plan.deletes, group.write_all(plan.deletes)))
+    not_done = counts.pop(NOT_DONE)
     if not_done:
-        results["failed"] += not_done
+        counts["failed"] += not_done
         logger.warning("Out of time before %d reads or writes; the next run makes them", not_done)
-    return results
+    return dict(counts)
 
 
-def _count(changes: Sequence[Change], outcomes: Sequence[Outcome], results: dict[str, int]) -> int:
-    """Count how the changes ended, log those that failed, and return how many were not done.
+def _count(changes: Sequence[Change], outcomes: Sequence[Outcome]) -> Counter[str]:
+    """Count how the changes ended, and log those that failed.
 
     | a change ended with | counter | line |
     |---|---|---|
     | nothing, or on a delete the schedule's absence | created, updated, deleted | none |
     | AlreadyDoneError | none | WARNING |
-    | OutOfTimeError | that of what was not done | one WARNING for all |
+    | OutOfTimeError | NOT_DONE | one WARNING for all |
     | anything else | failed | ERROR |
     """
-    not_done = 0
+    counts = Counter[str]()
     for change, outcome in zip(changes, outcomes, strict=True):
         if outcome is None or (change.action == "delete" and _is_absent(outcome)):
-            results[f"{change.action}d"] += 1
+            counts[change.counter] += 1
         elif isinstance(outcome, AlreadyDoneError):
             logger.warning("Schedule %s %s", change.name, outcome)
         elif isinstance(outcome, OutOfTimeError):
-            not_done += 1
+            counts[NOT_DONE] += 1
         else:
-            results["failed"] += 1
+            counts["failed"] += 1
             reason = describe(outcome)
             logger.error("Failed to %s schedule %s: %s", change.action, change.name, reason)
-    return not_done
-
-
-# --- The desired state
-
-
-def desired_schedule(query_id: str, query: object, settings: Settings) -> Schedule:
-    """Return the schedule that a query asks for, or raise UnusableQueryError with the reason."""
-    name = settings.prefix + query_id
-    if not query_id or not re.fullmatch(f"{NAME_CHARACTER}{{1,{MAX_NAME}}}", name):
-        problem = f"must be prefix and id, at most {MAX_NAME} {NAMED}"
-        raise UnusableQueryError(f"the schedule name {quoted(name)} {problem}; rename the query")
-    if not isinstance(query, dict):
-        raise UnusableQueryError(f"it must be an object with a schedule, not {quoted(query)}")
-    schedule = Schedule(
-        name=name,
-        cron=_expression(query),
-        timezone=_timezone(query),
-        state=_state(query),
-        description=_description(query),
-        target=settings.query_executor_arn,
-        role=settings.schedule_role_arn,
-        input=json.dumps({"query_id": query_id}),
-        dead_letters=settings.dead_letter_queue_arn or None,
-    )
-    for text in (schedule.cron, schedule.timezone, schedule.description):
-        if re.search("[\ud800-\udfff]", text):
-            raise UnusableQueryError(f"{quoted(text)} has half of a surrogate pair; retype it")
-    return schedule
-
-
-def _expression(query: Mapping[str, Any]) -> str:
-    value = query.get("cron") if query.get("schedule") is None else query["schedule"]
-    if value is None:
-        raise UnusableQueryError("it has neither schedule nor cron; add a schedule")
-    if not isinstance(value, str):
-        raise UnusableQueryError(f"its schedule must be a string, not {quoted(value)}")
-    expression = value.strip()
-    if problem := expression_problem(expression):
-        raise UnusableQueryError(f"its schedule {quoted(value)} {problem}")
-    return expression
-
-
-def _timezone(query: Mapping[str, Any]) -> str:
-    value = query.get("timezone", TIMEZONE)
-    if not isinstance(value, str) or not value.strip() or len(value) > MAX_TIMEZONE:
-        problem = f"must be an IANA name such as 'Europe/Rome', at most {MAX_TIMEZONE} characters"
-        raise UnusableQueryError(f"its timezone {problem}, not {quoted(value)}")
-    return value
-
-
-def _state(query: Mapping[str, Any]) -> str | None:
-    if not isinstance(value := query.get("enabled", True), bool):
-        raise UnusableQueryError(f"its enabled must be true or false, not {quoted(value)}")
-    return {None: None, True: "ENABLED", False: "DISABLED"}[query.get("enabled")]
-
-
-def _description(query: Mapping[str, Any]) -> str:
-    value = query.get("description")
-    if value is not None and not isinstance(value, str):
-        raise UnusableQueryError(f"its description must be a string, not {quoted(value)}")
-    return (value or DEFAULT_DESCRIPTION)[:MAX_DESCRIPTION]
-
-
-# --- The existing state, and how it differs
-
-
-def existing_schedule(answer: GetScheduleOutputTypeDef, read_at: float) -> ExistingSchedule:
-    """Normalise an answer of GetSchedule. Pure."""
-    target = answer["Target"]
-    owned = Schedule(
-        name=answer["Name"],
-        cron=answer["ScheduleExpression"].strip(),
-        timezone=answer.get("ScheduleExpressionTimezone", TIMEZONE),
-        state=answer.get("State", "ENABLED"),
-        description=answer.get("Description", "")[:MAX_DESCRIPTION],
-        target=target["Arn"],
-        role=target["RoleArn"],
-        input=_normalised_json(target.get("Input", "")),
-        dead_letters=target.get("DeadLetterConfig", {}).get("Arn"),
-    )
-    kept = {key: value for key, value in answer.items() if key != "ResponseMetadata"}
-    return ExistingSchedule(owned, kept, answer.get("LastModificationDate") or NEVER, read_at)
-
-
-def _normalised_json(text: str) -> str:
-    try:
-        return json.dumps(json.loads(text))
-    except (ValueError, RecursionError):
-        return text
-
-
-def completed(wanted: Schedule, live: Schedule) -> Schedule:
-    """Return what a live schedule is to be: what the query leaves open is the live one's. Pure."""
-    queue = live.dead_letters or wanted.dead_letters
-    return replace(wanted, state=wanted.state or live.state, dead_letters=queue)
-
-
-def drift(live: Schedule, wanted: Schedule) -> list[str]:
-    """Name the fields that differ, each as `word: old → new`. Pure."""
-    names = [owned.name for owned in fields(Schedule)]
-    pairs = [(n.replace("_", " "), getattr(live, n), getattr(wanted, n)) for n in names]
-    cut = f".{MAX_DESCRIPTION}"
-    return [f"{w}: {a or 'none':{cut}} → {b or 'none':{cut}}" for w, a, b in pairs if a != b]
-
-
-# --- Requests
-
-
-def create_request(wanted: Schedule) -> dict[str, Any]:
-    """Return what CreateSchedule is sent, without the group. Pure."""
-    return _request({"FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {}}, wanted)
-
-
-def update_request(
-    live: ExistingSchedule, wanted: Schedule, members: Collection[str], now: float
-) -> dict[str, Any]:
-    """Return what UpdateSchedule is sent: the schedule as read, with our fields replaced. Pure.
-
-    It resets what is left out, and takes only `members`. A StartDate in the past, which it refuses,
-    is left out; that of a `rate` is moved on to the next occurrence, so that its rhythm stays.
-    """
-    base = {name: value for name, value in live.answer.items() if name in members}
-    request = _request(base, completed(wanted, live.owned))
-    start, today = request.get("StartDate"), datetime.fromtimestamp(now, UTC)
-    if start and start < today:
-        del request["StartDate"]
-        if rate := re.match(r"rate\(0*(\d{1,6}) (minute|hour|day)s?\)", wanted.cron.lower()):
-            period = timedelta(**{f"{rate[2]}s": int(rate[1])})
-            start += math.ceil((today - start) / period) * period
-            if start < request.get("EndDate", NEVER):
-                request["StartDate"] = start
-    return request
-
-
-def _request(base: Mapping[str, Any], wanted: Schedule) -> dict[str, Any]:
-    queue = {"DeadLetterConfig": {"Arn": wanted.dead_letters}} if wanted.dead_letters else {}
-    target = {"Arn": wanted.target, "RoleArn": wanted.role, "Input": wanted.input, **queue}
-    return {
-        **base,
-        "Name": wanted.name,
-        "ScheduleExpression": wanted.cron,
-        "ScheduleExpressionTimezone": wanted.timezone,
-        **({"State": wanted.state} if wanted.state else {}),
-        "Description": wanted.description,
-        "Target": {**base["Target"], **target},
-    }
+    return counts
 
 
 # --- The API
@@ -493,15 +321,13 @@ def _request(base: Mapping[str, Any], wanted: Schedule) -> dict[str, Any]:
 class ScheduleGroup:
     """The schedule group as the API shows it: every call to EventBridge Scheduler is made here.
 
-    Each call names the group and is made by the one retry rule (`Calls`).
+    Each call names the group. `client` makes one attempt for each call.
     """
 
     def __init__(self, client: Client, settings: Settings, clock: Clock) -> None:
-        """Take a client that makes one attempt for each call; nothing is called yet."""
         self._client = client
         self._calls = Calls(clock)
-        self._name = settings.schedule_group_name
-        self._group: dict[str, Any] = {"GroupName": self._name}
+        self._group: dict[str, Any] = {"GroupName": settings.schedule_group_name}
         self.settings = settings
         self.clock = clock
 
@@ -511,132 +337,186 @@ class ScheduleGroup:
         Raises CannotReconcileError: an incomplete listing must never look like missing schedules.
         """
         try:
-            dates = self._calls.alone(self._list)
+            dates = self._list()
         except Exception as error:
-            problem = f"Failed to list schedules of group {self._name}: {describe(error)}"
+            name = self.settings.schedule_group_name
+            problem = f"Failed to list schedules of group {name}: {describe(error)}"
             raise CannotReconcileError(problem) from error
-        return {n: date for n, date in dates.items() if n.startswith(self.settings.prefix)}
+        prefix = self.settings.prefix
+        return {name: date for name, date in dates.items() if name.startswith(prefix)}
 
     def _list(self) -> dict[str, datetime | None]:
-        """List a page by each call: a paginator that went on by itself would not ask the clock."""
+        """List a page by each job: a paginator that went on by itself would not ask the clock."""
         dates: dict[str, datetime | None] = {}
-        paginator: Any = self._client.get_paginator("list_schedules")
-        asked = {**self._group, "NamePrefix": self.settings.prefix, "PaginationConfig": PAGES}
+        token = ""
         while True:
             try:
-                page = self._calls.retry(lambda: next(iter(paginator.paginate(**asked))))
+                page = self._calls.do(Call(functools.partial(self._list_page, token)))
             except ClientError as error:
-                if "NextToken" in asked or not _is_absent(error):
+                if token or not _is_absent(error):
                     raise
                 return {}  # there is no group
-            dates |= {s["Name"]: s.get("LastModificationDate") for s in page["Schedules"]}
-            if not (token := page.get("NextToken")):
+            for summary in page["Schedules"]:
+                dates[summary["Name"]] = summary.get("LastModificationDate")
+            token = page.get("NextToken", "")
+            if not token:
                 return dates
+
+    def _list_page(self, token: str) -> Mapping[str, Any]:
+        paginator: Any = self._client.get_paginator("list_schedules")
+        asked = {**self._group, "NamePrefix": self.settings.prefix, "PaginationConfig": PAGES}
+        if token:
             asked["NextToken"] = token
+        page: Mapping[str, Any] = next(iter(paginator.paginate(**asked)))
+        return page
 
     def read_all(self, names: Sequence[str]) -> list[ExistingSchedule | Exception]:
         """Read schedules; the exceptions are the results of those that could not be read."""
-        return self._calls.overlap(lambda name: self._calls.retry(lambda: self._read(name)), names)
+        return self._calls.do_all([Call(functools.partial(self.read, name)) for name in names])
 
-    def _read(self, name: str) -> ExistingSchedule:
+    def read(self, name: str) -> ExistingSchedule:
+        """Read a schedule, as it was when the call began."""
         began = self.clock.monotonic()
-        return existing_schedule(self._client.get_schedule(**self._group, Name=name), began)
+        answer = self._client.get_schedule(**self._group, Name=name)
+        return existing_schedule(answer, began)
 
     def ensure_exists(self) -> Exception | None:
         """Make the group unless it exists; return why it cannot be made, if so.
 
         If only looking at it fails, the creates will tell; if time is out, none of them starts.
         """
-        look = functools.partial(self._client.get_schedule_group, Name=self._name)
-        make = functools.partial(self._client.create_schedule_group, Name=self._name)
-        [looked] = self._calls.overlap(self._calls.retry, [look])
-        if _is_absent(looked):
-            [made] = self._calls.overlap(self._calls.retry, [make])
-            harmless = isinstance(made, OutOfTimeError) or error_code(made) == CONFLICT
-            if isinstance(made, Exception) and not harmless:  # a conflict: another run has made it
-                problem = f"schedule group {self._name} cannot be created: {describe(made)}"
-                return GroupMissingError(problem)
-        return None
+        name = self.settings.schedule_group_name
+        look = functools.partial(self._client.get_schedule_group, Name=name)
+        make = functools.partial(self._client.create_schedule_group, Name=name)
+        [looked] = self._calls.do_all([Call(look)])
+        if not _is_absent(looked):
+            return None
+        [made] = self._calls.do_all([Call(make)])
+        if not isinstance(made, Exception) or isinstance(made, OutOfTimeError):
+            return None
+        if error_code(made) == CONFLICT:
+            return None  # another run has made it
+        return GroupMissingError(f"schedule group {name} cannot be created: {describe(made)}")
 
     def write_all(self, changes: Sequence[Change]) -> list[Outcome]:
         """Make the changes; the result of each is None or the exception with which it ended."""
-        return self._calls.overlap(self._write, changes)
+        return self._calls.do_all([self._job(change) for change in changes])
 
-    def _write(self, change: Change) -> None:
+    def _job(self, change: Change) -> Create | Update | Delete:
         if change.wanted and change.live:
-            self._update(change.wanted, change.live)
-        elif change.wanted:
-            self._create(change.wanted)
-        else:
-            delete = functools.partial(self._client.delete_schedule, **self._group)
-            self._calls.retry(lambda: delete(Name=change.name), conflicts=True)
+            return Update(self, change.wanted, change.live)
+        if change.wanted:
+            return Create(self, change.wanted)
+        return Delete(self, change.name)
 
-    def _create(self, wanted: Schedule) -> None:
-        """Create, with one token for all attempts: one whose answer was lost is no conflict."""
-        request = {**self._group, **create_request(wanted), "ClientToken": str(uuid.uuid4())}
+    def create(self, request: Mapping[str, Any]) -> None:
+        """Create a schedule."""
+        self._client.create_schedule(**request, **self._group)
+
+    def update(self, request: Mapping[str, Any]) -> None:
+        """Replace a schedule."""
+        self._client.update_schedule(**{**request, **self._group})
+
+    def delete(self, name: str) -> None:
+        """Delete a schedule."""
+        self._client.delete_schedule(**self._group, Name=name)
+
+    @functools.cached_property
+    def update_members(self) -> Collection[str]:
+        """The members that the SDK's own UpdateSchedule takes."""
+        model: Any = self._client.meta.service_model
+        members: Collection[str] = model.operation_model("UpdateSchedule").input_shape.members
+        return members
+
+
+# --- Writes in flight: what each knows of its earlier attempts
+
+
+class Create:
+    """A create: one that another run has done is no failure."""
+
+    passing_codes = ()
+
+    def __init__(self, group: ScheduleGroup, wanted: Schedule) -> None:
+        self._group = group
+        # one token for all attempts: one whose answer was lost is no conflict
+        self._request = {**create_request(wanted), "ClientToken": str(uuid.uuid4())}
+        self._name = wanted.name
+        self._conflict: ClientError | None = None
+
+    def attempt(self) -> None:
+        """Create the schedule, or look at the one that was there before."""
+        if self._conflict is None:
+            try:
+                self._group.create(self._request)
+            except ClientError as error:
+                if error_code(error) != CONFLICT:
+                    raise
+                self._conflict = error
+                self._group.clock.require_time()
+            else:
+                return
+        self._look(self._conflict)
+
+    def _look(self, conflict: ClientError) -> None:
         try:
-            self._calls.retry(lambda: self._client.create_schedule(**request))
-        except Exception as error:
-            if error_code(error) != CONFLICT:
+            self._group.read(self._name)
+        except ClientError as error:
+            if is_transient(error):
                 raise
-            try:
-                self._calls.retry(lambda: self._read(wanted.name))
-            except ClientError:
-                raise error from None  # it is not there: its group is being deleted, say
-            problem = "exists already: another run created it; the next run compares it"
-            raise AlreadyDoneError(problem) from error
-
-    def _update(self, wanted: Schedule, live: ExistingSchedule) -> None:
-        """Update the schedule as it is now: each attempt reads again what is older than FRESH."""
-        shape: Any = self._client.meta.service_model.operation_model("UpdateSchedule").input_shape
-        tried = False
-
-        def attempt() -> None:
-            nonlocal live, tried
-            if self.clock.monotonic() - live.read_at > FRESH:
-                live = self._read(wanted.name)
-                self.clock.require_time()
-                if completed(wanted, live.owned) == live.owned:
-                    if tried:
-                        return  # by an attempt of ours whose answer was lost
-                    raise AlreadyDoneError("no longer differs: somebody changed it meanwhile")
-            tried = True
-            request = update_request(live, wanted, shape.members, self.clock.now())
-            try:
-                self._client.update_schedule(**{**request, **self._group})
-            except Exception as error:
-                if error_code(error) == CONFLICT:
-                    live = replace(live, read_at=-math.inf)  # somebody else is changing it
-                raise
-
-        self._calls.retry(attempt, conflicts=True)
+            raise conflict from None  # it is not there: its group is being deleted, say
+        problem = "exists already: another run created it; the next run compares it"
+        raise AlreadyDoneError(problem) from conflict
 
 
-# --- The words of messages
+class Update:
+    """An update: it is made of what is there now."""
+
+    passing_codes = (CONFLICT,)
+
+    def __init__(self, group: ScheduleGroup, wanted: Schedule, live: ExistingSchedule) -> None:
+        self._group = group
+        self._wanted = wanted
+        self._live = live
+        self._was_sent = False
+
+    def attempt(self) -> None:
+        """Update the schedule, read again before if what is known of it is older than FRESH."""
+        if self._group.clock.monotonic() - self._live.read_at > FRESH:
+            self._refresh()
+            if completed(self._wanted, self._live.owned) == self._live.owned:
+                if self._was_sent:
+                    return  # it was carried out, and the answer was lost
+                raise AlreadyDoneError("no longer differs: somebody changed it meanwhile")
+        self._was_sent = True
+        try:
+            self._group.update(self._request())
+        except ClientError as error:
+            if error_code(error) == CONFLICT:  # somebody else is changing it
+                self._live = replace(self._live, read_at=-math.inf)
+            raise
+
+    def _refresh(self) -> None:
+        self._live = self._group.read(self._wanted.name)
+        self._group.clock.require_time()
+
+    def _request(self) -> dict[str, Any]:
+        now = self._group.clock.now()
+        return update_request(self._live, self._wanted, self._group.update_members, now)
 
 
-_repr = reprlib.Repr()
-_repr.maxstring = _repr.maxother = _repr.maxlist = _repr.maxdict = MAX_SHOWN
+class Delete:
+    """A delete."""
 
+    passing_codes = (CONFLICT,)
 
-def quoted(value: object) -> str:
-    """Quote a value from outside for a message: on one line, cut, however deeply nested it is."""
-    return repr(value[:MAX_SHOWN]) if isinstance(value, str) else _repr.repr(value)[:MAX_SHOWN]
+    def __init__(self, group: ScheduleGroup, name: str) -> None:
+        self._group = group
+        self._name = name
 
-
-def one_line(text: str) -> str:
-    """Escape what could break or disguise a line: whatever is not printable."""
-    escaped = (c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return text if text.isprintable() else "".join(escaped)
-
-
-def describe(error: Exception) -> str:
-    """Say what went wrong: the service's code and message, or the exception's type and text."""
-    if isinstance(error, OutOfTimeError | GroupMissingError):
-        return str(error) or "out of time"
-    code = error_code(error) or type(error).__name__
-    text = error.response["Error"].get("Message", "") if isinstance(error, ClientError) else error
-    return f"{code}: {text}"[:MAX_LINE]
+    def attempt(self) -> None:
+        """Delete the schedule."""
+        self._group.delete(self._name)
 
 
 def _is_absent(error: object) -> bool:

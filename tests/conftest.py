@@ -22,7 +22,7 @@ from tests.world.model import Scheduler
 from tests.world.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
 
 
 class NetworkUsedError(BaseException):
@@ -82,32 +82,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Workers())
 
 
-# tracing doubles their time, and the others reach every line and branch without them
-UNTRACED = {"faults", "property", "processes", "workflows", "publish", "speed", "api", "reconcile"}
-UNTRACED |= {"make_deploy", "make_operate", "template_parameters", "check", "copy", "schema"}
-UNTRACED |= {"model", "template", "template_monitoring", "runtime"}
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Measure no coverage where it costs much and adds nothing.
-
-    The marker `no_cover` of pytest-cov does not do this under pytest-xdist, whose workers have two
-    instances of coverage.
-    """
-    stopped = []
-    coverage = sys.modules.get("coverage")
-    if coverage and item.path.stem.removeprefix("test_") in UNTRACED:
-        while measuring := coverage.Coverage.current():
-            measuring.stop()
-            stopped.append(measuring)
-    try:
-        yield
-    finally:
-        for measuring in reversed(stopped):
-            measuring.start()
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much the fault suite has tried."""
     if TRIED:
@@ -137,7 +111,7 @@ def tls_git_host() -> Iterator[GitHost]:
 def virtual_time(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
     """Return the manager's time: its pauses pass at once."""
     made = VirtualTime()
-    monkeypatch.setattr(_calls, "SECOND_AFTER", 0.02)  # which is waited for
+    monkeypatch.setattr(_calls, "MORE_AFTER", 0.02)  # which is waited for
     monkeypatch.setattr(index, "Clock", made.clock)
     return made
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from athena_schedule_manager._git import parse_config
-from athena_schedule_manager.schedule_manager import CannotReconcileError
+from athena_schedule_manager._words import CannotReconcileError
 from tests.world import CRON, NAME, NOTHING_DONE, QUERIES, document, messages
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from athena_schedule_manager import _git, index
 from athena_schedule_manager._git import TransientFetchError
-from athena_schedule_manager.schedule_manager import CannotReconcileError
+from athena_schedule_manager._words import CannotReconcileError
 from tests.world import QUERIES, SHA, document, messages, status
 from tests.world.git_host import HOST_FAULTS, REFUSALS
 

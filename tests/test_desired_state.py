@@ -7,13 +7,8 @@ from typing import Any
 
 import pytest
 
-from athena_schedule_manager._git import hints
-from athena_schedule_manager.schedule_manager import (
-    DEFAULT_DESCRIPTION,
-    Schedule,
-    Settings,
-    desired_state,
-)
+from athena_schedule_manager._schedules import DEFAULT_DESCRIPTION, Schedule, Settings, hints
+from athena_schedule_manager.schedule_manager import desired_state
 from tests.world import CRON, EXECUTOR_ARN, NAME, OTHER_CRON, ROLE_ARN, SETTINGS
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from athena_schedule_manager.schedule_manager import CannotReconcileError
+from athena_schedule_manager._words import CannotReconcileError
 from tests.world import CRON, NOTHING_DONE, OTHER_CRON, messages
 from tests.world.environment import TRIED
 from tests.world.faults import FAULTS, TRANSIENT

@@ -8,7 +8,6 @@ import time
 import traceback
 import urllib.error
 import urllib.request
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -17,8 +16,8 @@ import pytest
 from athena_schedule_manager import _calls, _git
 from athena_schedule_manager._calls import Clock
 from athena_schedule_manager._git import ConfigSource, TransientFetchError
-from athena_schedule_manager.schedule_manager import CannotReconcileError
-from tests.world import QUERIES, SETTINGS, SHA, GitHost, document, drip, hang, status
+from athena_schedule_manager._words import CannotReconcileError
+from tests.world import QUERIES, SHA, GitHost, document, drip, hang, status
 from tests.world.git_host import BODY, HOST_FAULTS, REFUSALS, SERVED
 
 if TYPE_CHECKING:
@@ -142,11 +141,17 @@ def test_fetching_takes_half_of_what_the_invocation_has_left_at_most(
     monkeypatch: pytest.MonkeyPatch, left: float, seconds: float
 ) -> None:
     """So that an error can still be logged before the function is stopped."""
-    alone = mock.Mock(return_value=BODY)
-    monkeypatch.setattr(_calls.Calls, "alone", alone)
+    waits = []
+
+    def do(_: _calls.Calls, job: object, seconds: float) -> bytes:
+        assert job
+        waits.append(seconds)
+        return BODY
+
+    monkeypatch.setattr(_calls.Calls, "do", do)
     clock = Clock(lambda: left, monotonic=lambda: 1000.0)
     assert ConfigSource().fetch("https://git.example/", clock) == BODY
-    assert alone.call_args.args[1] == seconds
+    assert waits == [seconds]
 
 
 @pytest.mark.parametrize("code", [429, 503])
@@ -241,7 +246,10 @@ def test_a_chunked_document_is_read(git_host: GitHost, pauses: list[float]) -> N
 
 
 class Answer(io.BytesIO):
-    """The least that a stand-in for a response has."""
+    """A stand-in for a response."""
+
+    status = 200
+    length = 0
 
 
 @pytest.mark.parametrize(
@@ -258,7 +266,7 @@ class Answer(io.BytesIO):
 def test_one_patch_of_urlopen_stands_for_the_git_host(
     monkeypatch: pytest.MonkeyPatch, pauses: list[float], error: Exception
 ) -> None:
-    """With its errors as urllib raises them, and a response that is but a stream."""
+    """With its errors as urllib raises them, and a stand-in for a response."""
     answers: list[Exception | Answer] = [error, Answer(BODY)]
 
     def urlopen(request: urllib.request.Request, timeout: float) -> Answer:
@@ -270,8 +278,8 @@ def test_one_patch_of_urlopen_stands_for_the_git_host(
 
     monkeypatch.setattr(urllib.request, "urlopen", urlopen)
     clock = Clock(lambda: 240.0, sleep=pauses.append)
-    settings = replace(SETTINGS, config_git_url=f"https://git.example/{SHA}")
-    assert ConfigSource().load_queries(settings, clock, dry_run=False) == QUERIES
+    url = f"https://git.example/{SHA}"
+    assert ConfigSource().load_queries(url, "", clock, dry_run=False) == QUERIES
     assert len(pauses) == 1
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from athena_schedule_manager import index, schedule_manager
+from athena_schedule_manager._schedules import Settings
+from athena_schedule_manager._words import CannotReconcileError
 from athena_schedule_manager.index import handler, read_settings
-from athena_schedule_manager.schedule_manager import CannotReconcileError, Settings
 from tests.world import (
     EXECUTOR_ARN,
     NAME,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import NoRegionError
 
-from athena_schedule_manager import index
+from athena_schedule_manager import _calls, index
 from tests.world import QUERIES, messages
 
 if TYPE_CHECKING:
@@ -69,5 +69,5 @@ def test_a_failure_of_the_init_phase_is_the_invocations(
 @pytest.mark.parametrize("written", [1_700_000_000.125, "2023-11-14T22:13:20.125Z"])
 def test_a_date_is_read_as_a_number_and_as_a_text(written: float | str) -> None:
     """The service writes numbers; a text is left to the SDK's own parser."""
-    date = index._date(written)
+    date = _calls.read_date(written)
     assert date == datetime(2023, 11, 14, 22, 13, 20, 125_000, UTC)

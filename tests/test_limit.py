@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from athena_schedule_manager.schedule_manager import CannotReconcileError
+from athena_schedule_manager._words import CannotReconcileError
 from tests.world import CRON, NOTHING_DONE, OTHER_CRON, messages
 
 if TYPE_CHECKING:

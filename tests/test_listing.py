@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from athena_schedule_manager.schedule_manager import CannotReconcileError
+from athena_schedule_manager._words import CannotReconcileError
 from tests.world import CRON, GROUP, NAME, NOTHING_DONE
 from tests.world.faults import FAULTS, TRANSIENT, Hanging, response
 

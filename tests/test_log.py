@@ -9,7 +9,8 @@ import time
 import unicodedata
 from typing import TYPE_CHECKING
 
-from athena_schedule_manager.index import LineFormatter, set_up_logging
+from athena_schedule_manager._words import LineFormatter
+from athena_schedule_manager.index import set_up_logging
 from tests.world.runtime import LINE
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from athena_schedule_manager import _git, index
-from athena_schedule_manager.index import LineFormatter
-from athena_schedule_manager.schedule_manager import CannotReconcileError
+from athena_schedule_manager._words import CannotReconcileError, LineFormatter
 from tests.world import (
     CRON,
     GROUP,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 
-from tests.world.draws import WORLD
+from tests.world.draws import RandomWorld, worlds
 from tests.world.random_worlds import RULES, live_through, reconciling
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def reconciler() -> Iterator[Reconciler]:
 
 
 @settings(RULES, max_examples=200, derandomize=True)
-@given(**WORLD)
+@given(world=worlds)
 def test_in_any_world_nothing_is_lost_and_the_next_runs_make_all_as_wanted(
-    reconciler: Reconciler, **world: Any
+    reconciler: Reconciler, world: RandomWorld
 ) -> None:
     """Whatever the service answers, and whatever an operator does meanwhile."""
-    live_through(reconciler, **world)
+    live_through(reconciler, world)

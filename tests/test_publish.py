@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from athena_schedule_manager import _git
+from athena_schedule_manager import _git, _urls
 from tests.tools.publish import replaced, revision
 from tests.world import EXECUTOR_ARN, SHA
 from tests.world.cloud import PLAN, SCHEDULE, URL, Cloud
@@ -176,7 +176,7 @@ def test_a_secret_is_not_taken_for_a_commit(query: str) -> None:
     url = f"https://git.example/c.json?{query}={SHA}&ref={SHA}"
     assert replaced(url, SHA, NEXT) == f"https://git.example/c.json?{query}={SHA}&ref={NEXT}"
     begin = url.index("ref=") + len("ref=")
-    assert list(_git.revisions(url)) == [(20, 26), (begin, begin + len(SHA))]
+    assert list(_urls.revisions(url)) == [(20, 26), (begin, begin + len(SHA))]
 
 
 @pytest.mark.parametrize("url", ["", "https://git.example", f"https://git.example/{SHA}0/c.json"])

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from athena_schedule_manager import _calls, index
-from athena_schedule_manager.schedule_manager import CannotReconcileError
+from athena_schedule_manager._words import CannotReconcileError
 from tests.world import CRON, GROUP, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, bystander, messages
 from tests.world.faults import LOST, SERVER_ERROR, SILENT, THROTTLED, Fault, Hanging
 from tests.world.model_server import model_server
@@ -89,25 +89,25 @@ def test_time_without_a_call_is_no_outage() -> None:
     """A minute of planning between two operations takes nothing from the patience of the second."""
     time = VirtualTime()
     calls = _calls.Calls(time.clock(lambda: 240.0))
-    assert calls.alone(lambda: calls.retry(lambda: "listed")) == "listed"
+    assert calls.do(_calls.Call(lambda: "listed")) == "listed"
     time.ahead += 60.0
     call = out_until(time, time.monotonic() + 20.0)
-    assert calls.alone(lambda: calls.retry(call)) == "written"
+    assert calls.do(_calls.Call(call)) == "written"
 
 
 def test_an_answer_of_any_kind_is_a_sign_of_life() -> None:
     """Whoever refuses a call is there, so the outage that follows is a new one."""
     time = VirtualTime()
-    calls = _calls.Calls(time.clock(lambda: 240.0))
-    time.ahead += 25.0
+    end = time.monotonic() + 45.0
 
-    def deny() -> None:
+    def deny() -> str:
+        time.ahead += 25.0
         raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "CreateSchedule")
 
-    with pytest.raises(ClientError):
-        calls.retry(deny)
-    call = out_until(time, time.monotonic() + 20.0)
-    assert calls.retry(call) == "written"
+    jobs = [_calls.Call(deny), _calls.Call(out_until(time, end))]
+    denied, written = _calls.Calls(time.clock(lambda: 240.0)).do_all(jobs)
+    assert isinstance(denied, ClientError)
+    assert written == "written"
 
 
 def test_a_poisoned_call_ends_though_others_succeed() -> None:
@@ -116,16 +116,16 @@ def test_a_poisoned_call_ends_though_others_succeed() -> None:
 
     def sleep(seconds: float) -> None:
         time.sleep(seconds)
-        calls.retry(lambda: "read")  # by another thread
+        calls.do(_calls.Call(lambda: "read"))  # by another thread
 
     calls = _calls.Calls(time.clock(lambda: 240.0, sleep=sleep))
     begin = time.monotonic()
     with pytest.raises(ConnectTimeoutError):
-        calls.retry(out_until(time, math.inf))
+        calls.do(_calls.Call(out_until(time, math.inf)))
     assert time.monotonic() - begin < 31
     calls.clock.sleep = time.sleep
     call = out_until(time, time.monotonic() + 15.0)
-    assert calls.alone(lambda: calls.retry(call)) == "written"
+    assert calls.do(_calls.Call(call)) == "written"
 
 
 def test_a_quota_is_waited_for() -> None:
@@ -212,6 +212,7 @@ def test_pauses_double_from_a_tenth_of_a_second_to_five_with_full_jitter(
         return high
 
     monkeypatch.setattr("athena_schedule_manager._calls.random.uniform", longest)
+    strict_world.time.stop()
     strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
     strict_world.faults.put("GetSchedule", Fault(SERVER_ERROR))
     assert strict_world.run(QUERIES)["failed"] == 1

@@ -11,8 +11,8 @@ import boto3
 import pytest
 from botocore.validate import ParamValidator
 
-from athena_schedule_manager import _expressions, schedule_manager
-from athena_schedule_manager.schedule_manager import Schedule, existing_schedule, update_request
+from athena_schedule_manager import _expressions, _schedules, schedule_manager
+from athena_schedule_manager._schedules import Schedule, existing_schedule, update_request
 from tests.world import OTHER_CRON, SETTINGS
 from tests.world.plans import QUERY, existing, live_with, plan_of, request_of
 
@@ -76,10 +76,10 @@ def test_limits_are_the_models(model: Any) -> None:
     def limit(name: str) -> Any:
         return operation(model, "CreateSchedule").input_shape.members[name].metadata
 
-    assert limit("Name")["max"] == schedule_manager.MAX_NAME
+    assert limit("Name")["max"] == _schedules.MAX_NAME
     assert limit("ScheduleExpression")["max"] == _expressions.MAX_EXPRESSION
-    assert limit("Description")["max"] == schedule_manager.MAX_DESCRIPTION
-    assert limit("ScheduleExpressionTimezone")["max"] == schedule_manager.MAX_TIMEZONE
+    assert limit("Description")["max"] == _schedules.MAX_DESCRIPTION
+    assert limit("ScheduleExpressionTimezone")["max"] == _schedules.MAX_TIMEZONE
     page = operation(model, "ListSchedules").input_shape
     assert page.members["MaxResults"].metadata["max"] == schedule_manager.PAGES["PageSize"]
     assert limit("Name")["pattern"].strip("^$") == "[0-9a-zA-Z-_.]+"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from athena_schedule_manager._schedules import Settings
 from athena_schedule_manager.index import handler
-from athena_schedule_manager.schedule_manager import Settings
 from tests.tools.transformed import TEMPLATE, template, transformed
 from tests.world import NOTHING_DONE, QUERIES
 from tests.world.actions import scheduler_actions

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from athena_schedule_manager.index import LineFormatter
+from athena_schedule_manager._words import LineFormatter
 from tests.tools.transformed import template, transformed
 from tests.world import CRON, NAME, OTHER_CRON, QUERIES
 from tests.world.insights import run_query

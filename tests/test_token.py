@@ -13,7 +13,7 @@ import pytest
 from moto.secretsmanager.models import secretsmanager_backends
 
 from athena_schedule_manager import _calls, _git, index
-from athena_schedule_manager.schedule_manager import CannotReconcileError
+from athena_schedule_manager._words import CannotReconcileError
 from tests.world import (
     NOTHING_DONE,
     QUERIES,
@@ -80,13 +80,12 @@ def authorizations(host: GitHost, *before: Callable[[Request], None]) -> list[st
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note every reading of a secret."""
     made: list[str] = []
-    client = boto3.client
 
-    def noted(service: str, **options: Any) -> Any:
+    def noted(service: str) -> Any:
         made.append(service)
-        return client(service, **options)  # type: ignore[call-overload] # passed on
+        return _calls.make_client(service)
 
-    monkeypatch.setattr(boto3, "client", noted)
+    monkeypatch.setattr(_git, "make_client", noted)
     return made
 
 
@@ -212,7 +211,7 @@ def test_a_secrets_manager_that_is_throttled_for_a_while_is_asked_again(
     answers = [error_response("ThrottlingException", 429), error_response("InternalError", 500)]
     events: Any = client.meta.events
     events.register("before-send", lambda **_: answers.pop() if answers else None)
-    monkeypatch.setattr(boto3, "client", lambda *_, **__: client)
+    monkeypatch.setattr(_git, "make_client", lambda _: client)
     world.git_host.answer(guarded(TOKEN))
     assert (world.run(), answers, len(world.pauses)) == (NOTHING_DONE, [], 2)
     assert secret.arn
@@ -226,7 +225,7 @@ def test_a_secrets_manager_that_hangs_is_not_waited_for(
     over = threading.Event()
     monkeypatch.setattr(_git, "FETCH_SECONDS", 0.2)
     hanging = mock.Mock(get_secret_value=lambda **_: over.wait(10))
-    monkeypatch.setattr(boto3, "client", lambda *_, **__: hanging)
+    monkeypatch.setattr(_git, "make_client", lambda _: hanging)
     with pytest.raises(
         CannotReconcileError, match="CONFIG_GIT_TOKEN_SECRET_ARN cannot be read: out"
     ):

@@ -12,8 +12,9 @@ import pytest
 
 from athena_schedule_manager import index
 from athena_schedule_manager._calls import Clock
-from athena_schedule_manager._git import ConfigSource, TransientFetchError, check_url
-from athena_schedule_manager.schedule_manager import CannotReconcileError
+from athena_schedule_manager._git import ConfigSource, TransientFetchError
+from athena_schedule_manager._urls import url_problem
+from athena_schedule_manager._words import CannotReconcileError
 from tests.world import GitHost, messages, redirect, settings_environment, status
 from tests.world.git_host import BODY, HOST_FAULTS, SERVED
 
@@ -44,7 +45,7 @@ def fetched(url: str, pauses: list[float], left: float = 240.0) -> bytes:
 )
 def test_a_url_that_may_be_fetched(url: str) -> None:
     """Https everywhere, http to loopback for local runs."""
-    check_url(url, "CONFIG_GIT_URL")
+    assert url_problem(url) is None
 
 
 REFUSED_URLS = {

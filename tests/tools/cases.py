@@ -24,10 +24,10 @@ from urllib.parse import quote, urlsplit
 from athena_schedule_manager import index
 from athena_schedule_manager._calls import Clock, threads_for
 from athena_schedule_manager._git import parse_config
+from athena_schedule_manager._schedules import existing_schedule
 from athena_schedule_manager.schedule_manager import (
     ScheduleGroup,
     apply_plan,
-    existing_schedule,
     make_plan,
     preview_plan,
 )
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from athena_schedule_manager.schedule_manager import Change, ExistingSchedule
+    from athena_schedule_manager._schedules import ExistingSchedule
+    from athena_schedule_manager.schedule_manager import Change
 
 SQL = "SELECT paid, COUNT(*) FROM cdc_analytics_database.pn_timelines_json_view WHERE p_year = 1 "
 DAILY, OTHER = "cron({} ? *)", "cron({} ? 2030)"

@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from athena_schedule_manager._git import MAX_CONFIG_BYTES, hints, parse_config
-from athena_schedule_manager.schedule_manager import CannotReconcileError, Settings, desired_state
+from athena_schedule_manager._git import MAX_CONFIG_BYTES, parse_config
+from athena_schedule_manager._schedules import Settings, hints
+from athena_schedule_manager._words import CannotReconcileError
+from athena_schedule_manager.schedule_manager import desired_state
 from tests.tools import terminal
 from tests.tools.next_runs import known_zone, never, next_runs, numbered_weekdays, similar_zone
 from tests.tools.suggestions import corrected
@@ -22,7 +24,7 @@ from tests.tools.suggestions import corrected
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from athena_schedule_manager.schedule_manager import Schedule
+    from athena_schedule_manager._schedules import Schedule
 
 OK, REFUSED, UNREADABLE = 0, 1, 2
 COLUMNS = ("NAME", "EXPRESSION", "TIMEZONE", "STATE", "NEXT RUNS")

@@ -19,8 +19,7 @@ from hypothesis import given, seed, settings
 from athena_schedule_manager import index
 from athena_schedule_manager._calls import Clock
 from tests.tools.share import limited
-from tests.world import bystander, clean_environment
-from tests.world.draws import WORLD
+from tests.world import bystander, clean_environment, draws
 from tests.world.environment import CRON, FIGURES, OTHER_CRON, TRIED
 from tests.world.kills import CALLS, fork_server, survive_a_kill
 from tests.world.model_server import model_server
@@ -38,9 +37,9 @@ def worlds(number: int, count: int) -> None:
 
         @seed(number)
         @settings(RULES, max_examples=count)
-        @given(**WORLD)
-        def round_of_worlds(**world: object) -> None:
-            live_through(reconciler, **world)  # type: ignore[arg-type] # as drawn
+        @given(world=draws.worlds)
+        def round_of_worlds(world: draws.RandomWorld) -> None:
+            live_through(reconciler, world)
 
         round_of_worlds()
 

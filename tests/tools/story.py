@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from moto.server import ThreadedMotoServer
 
+from athena_schedule_manager._words import CannotReconcileError
 from athena_schedule_manager.index import handler
-from athena_schedule_manager.schedule_manager import CannotReconcileError
 from tests.world import GROUP, GitHost, clean_environment, document, settings_environment
 
 if TYPE_CHECKING:

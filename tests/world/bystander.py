@@ -14,7 +14,7 @@ from tests.world.environment import SETTINGS, clean_environment
 if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
-    from athena_schedule_manager.schedule_manager import ExistingSchedule
+    from athena_schedule_manager._schedules import ExistingSchedule
 
 
 def reconcile(

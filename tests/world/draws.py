@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
 
-from athena_schedule_manager.schedule_manager import DEFAULT_DESCRIPTION
+from athena_schedule_manager._schedules import DEFAULT_DESCRIPTION
 from tests.world.environment import CRON, GROUP, OTHER_CRON
 from tests.world.faults import FAULTS
 from tests.world.model import ROUTES
@@ -89,14 +90,32 @@ edits = st.dictionaries(
 # the process is frozen at the n-th call of a run, which is given up, and goes on when it has ended
 FREEZES = ["before it is served", "after it is served", "in the pause after it"]
 freezes = st.none() | st.tuples(st.integers(1, 12), st.sampled_from(FREEZES))
-WORLD = {
-    "queries": queries | st.just({}),
-    "lives": lives,
-    "planned": faults,
-    "edits": edits,
-    "freeze": freezes,
-    "group": st.booleans(),
-    "page": st.sampled_from([1, 2, 100]),  # so long are the listing's, at most
-    "calls": st.none() | st.integers(0, 12),
-    "limit": st.none() | st.integers(0, 2),
-}
+
+
+@dataclass(frozen=True)
+class RandomWorld:
+    """All sides of a world, as they are drawn."""
+
+    queries: dict[str, Any]
+    lives: dict[str, Any]
+    faults: dict[tuple[str, str], tuple[str, int]]
+    edits: dict[int, tuple[str, str]]
+    freeze: tuple[int, str] | None
+    has_group: bool
+    page: int  # how long the listing's are, at most
+    calls: int | None  # for so many there is time
+    limit: int | None
+
+
+worlds = st.builds(
+    RandomWorld,
+    queries=queries | st.just({}),
+    lives=lives,
+    faults=faults,
+    edits=edits,
+    freeze=freezes,
+    has_group=st.booleans(),
+    page=st.sampled_from([1, 2, 100]),
+    calls=st.none() | st.integers(0, 12),
+    limit=st.none() | st.integers(0, 2),
+)

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from athena_schedule_manager.schedule_manager import Settings
+from athena_schedule_manager._schedules import Settings
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

@@ -112,6 +112,7 @@ class Faults:
     ) -> None:
         """Watch a client, whose requests go to a model of the service if there is one."""
         self._monotonic = monotonic
+        self.threads: set[threading.Thread] = set()
         self.calls: list[str] = []
         self.requests: list[dict[str, Any]] = []
         self.ended: list[tuple[str, int]] = []
@@ -124,6 +125,7 @@ class Faults:
         events.register_first("before-send.scheduler", self._answer)
 
     def _take_note(self, params: dict[str, Any], model: Any, **_: object) -> None:
+        self.threads.add(threading.current_thread())
         self.calls.append(model.name)
         self.requests.append(params)
 
@@ -146,6 +148,13 @@ class Faults:
         body: Any = request.body
         code, headers, answer = self.scheduler.answer(str(request.method), request.url, body)
         return response(answer, code, **headers)
+
+    def wait_for_threads(self) -> None:
+        """Wait for the end of all threads that made calls, those that a run has given up."""
+        for thread in self.threads - {threading.current_thread(), threading.main_thread()}:
+            thread.join(20)
+            assert not thread.is_alive()
+        self.threads.clear()
 
     def rule(self, rule: Rule) -> None:
         """Let a rule answer or raise before all others; what it does not answer goes on."""
@@ -257,7 +266,4 @@ class Hanging:
         """End the fault, and wait for all threads that the run has given up."""
         self._faults.rules.clear()
         self._over.set()
-        for thread in threading.enumerate():
-            if thread.daemon and "work" in thread.name:
-                thread.join(20)
-                assert not thread.is_alive()
+        self._faults.wait_for_threads()

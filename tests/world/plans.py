@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, cast
 
+from athena_schedule_manager._schedules import (
+    completed,
+    create_request,
+    existing_schedule,
+    update_request,
+)
 from athena_schedule_manager.schedule_manager import (
     Change,
     Existing,
     Plan,
-    completed,
-    create_request,
     desired_state,
-    existing_schedule,
     plan_changes,
-    update_request,
 )
 from tests.world.environment import CRON, EXECUTOR_ARN, GROUP, NAME, ROLE_ARN, SETTINGS
 from tests.world.model import service_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from athena_schedule_manager.schedule_manager import DEFAULT_DESCRIPTION
+from athena_schedule_manager._schedules import DEFAULT_DESCRIPTION
 from tests.world.draws import BROKEN, REFUSED
 from tests.world.environment import EXECUTOR_ARN, GROUP, ROLE_ARN
 

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from athena_schedule_manager import _calls, index
+from athena_schedule_manager._schedules import DEFAULT_DESCRIPTION
+from athena_schedule_manager._words import CannotReconcileError
 from athena_schedule_manager.schedule_manager import (
-    DEFAULT_DESCRIPTION,
-    CannotReconcileError,
     ScheduleGroup,
     apply_plan,
     make_plan,
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from athena_schedule_manager.schedule_manager import ExistingSchedule
+    from athena_schedule_manager._schedules import ExistingSchedule
+    from tests.world.draws import RandomWorld
 
 MONTH = 30 * 86_400
 QUEUE = "arn:aws:sqs:eu-south-1:123456789012:by-hand"
@@ -80,39 +81,29 @@ class Reconciler:
         self.time = VirtualTime()
         self.faults = Faults(self.client, Scheduler(), self.time.monotonic)
 
-    def begin(  # noqa: PLR0913 - a world has many sides
-        self,
-        lives: dict[str, Any],
-        planned: dict[tuple[str, str], tuple[str, int]],
-        edits: dict[int, tuple[str, str]],
-        freeze: tuple[int, str] | None,
-        *,
-        group: bool,
-        page: int,
-        limit: int | None,
-    ) -> None:
+    def begin(self, world: RandomWorld) -> None:
         """Begin a new world: no two changes in it have the same date."""
-        self.limit = limit
+        self.limit = world.limit
         seconds = itertools.count(1)
         self.scheduler = self.faults.scheduler = Scheduler(
             lambda: float(next(seconds)), today=self.time.now
         )
-        self.scheduler.page_size = page
+        self.scheduler.page_size = world.page
         self.memory: dict[str, ExistingSchedule] = {}
-        self.edits = edits
-        self.freeze = freeze
+        self.edits = world.edits
+        self.freeze = world.freeze
         self.is_frozen = self.pause_freezes = False
         self.thawed = threading.Event()
         self.faults.rules.clear()
-        for key, (fields, target) in lives.items():
+        for key, (fields, target) in world.lives.items():
             group_name, _, name = key.partition("/")
             self._create(group_name, name, fields, target)
-        if group and GROUP not in self.scheduler.groups:
+        if world.has_group and GROUP not in self.scheduler.groups:
             self.scheduler.create_schedule_group(GROUP, "token")
         self.before = self.live()
-        for (operation, name), (kind, after) in planned.items():
+        for (operation, name), (kind, after) in world.faults.items():
             self.faults.put(operation, replace(FAULTS[kind], after=after), name)
-        TRIED["faults"] += len(planned)
+        TRIED["faults"] += len(world.faults)
         self.faults.rule(self._live_on)
 
     def _live_on(self, operation: str, request: AWSPreparedRequest) -> AWSResponse | None:
@@ -150,10 +141,7 @@ class Reconciler:
         calls, live = list(self.faults.calls), self.live()
         self.is_frozen = False
         self.thawed.set()
-        for thread in threading.enumerate():
-            if thread.daemon and "work" in thread.name:
-                thread.join(20)
-                assert not thread.is_alive()
+        self.faults.wait_for_threads()
         assert (self.faults.calls, self.live()) == (calls, live)
 
     def _edit(self, kind: str, name: str) -> None:
@@ -257,30 +245,20 @@ ACTIONS = {"CREATE", "UPDATE", "DELETE"}
 RULES = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def live_through(  # noqa: PLR0913, PLR0917 - a world has many sides
-    reconciler: Reconciler,
-    queries: dict[str, Any],
-    lives: dict[str, Any],
-    planned: dict[tuple[str, str], tuple[str, int]],
-    edits: dict[int, tuple[str, str]],
-    freeze: tuple[int, str] | None,
-    group: bool,  # noqa: FBT001 - drawn, not passed
-    page: int,
-    calls: int | None,
-    limit: int | None,
-) -> None:
+def live_through(reconciler: Reconciler, world: RandomWorld) -> None:
     """Run once with faults and little time, then without, and check all that must hold."""
     TRIED["worlds"] += 1
-    reconciler.begin(lives, planned, edits, freeze, group=group, page=page, limit=limit)
+    reconciler.begin(world)
+    queries = world.queries
     first = set(reconciler.before)
-    results = reconciler.run(queries, calls)
+    results = reconciler.run(queries, world.calls)
     before, after = reconciler.before, reconciler.live()
     if results is None:
         assert after == before
         assert reconciler.log.count("ERROR", "") == 0  # the handler logs what is raised
     else:
         check_run(results, reconciler.log, before, after)
-        if planned.get(("ListSchedules", ""), ("", 0))[0] != "not found":
+        if world.faults.get(("ListSchedules", ""), ("", 0))[0] != "not found":
             check_listing(reconciler.log, first & before.keys())
         check_harmless(queries, before, after)
     reconciler.faults.rules.clear()
@@ -288,7 +266,7 @@ def live_through(  # noqa: PLR0913, PLR0917 - a world has many sides
     check_prediction(reconciler, queries)
     reconciler.run(queries)
     settled = reconciler.live()
-    expected = wanted(before, queries, limit)
+    expected = wanted(before, queries, world.limit)
     assert settled.keys() == expected.keys()
     assert [key for key in settled if not same(key, settled[key], expected[key])] == []
     last = reconciler.run(queries)
