@@ -6,8 +6,10 @@ to version, their quota outlives an invocation, and they go on in threads that n
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import heapq
+import http
 import math
 import random
 import threading
@@ -19,12 +21,18 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+)
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.utils import parse_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
 Result = TypeVar("Result")
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -81,6 +89,28 @@ class OutOfTimeError(Exception):
     """Too little of the invocation is left to start a call: the next run makes it."""
 
 
+class UnreadableAnswerError(Exception):
+    """The service has not answered as its model says: if it did what was asked is open."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"an answer that cannot be read ({problem})")
+
+
+@contextlib.contextmanager
+def reading_answer() -> Iterator[None]:
+    """Raise UnreadableAnswerError where the SDK, or who reads its answer, stumbles over it.
+
+    A 5xx with a JSON list, bytes that are no text, or an answer without its members end in an
+    AttributeError, a KeyError and so on, which say nothing.
+    """
+    try:
+        yield
+    except (ClientError, BotoCoreError, OutOfTimeError):
+        raise
+    except Exception as error:
+        raise UnreadableAnswerError(type(error).__name__) from error
+
+
 def error_code(error: object) -> str:
     """Return the service's code of an error, or nothing if it is not the service's."""
     if isinstance(error, ClientError):
@@ -91,9 +121,21 @@ def error_code(error: object) -> str:
 def is_transient(error: Exception) -> bool:
     """Tell if another attempt may succeed: throttling, 5xx, a lost connection, a timeout."""
     if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status in TRANSIENT_STATUSES or "Throttl" in error_code(error)
-    return isinstance(error, HTTPClientError | NoConnectionError)
+        return _http_status(error) in TRANSIENT_STATUSES or "Throttl" in error_code(error)
+    return isinstance(error, HTTPClientError | NoConnectionError | UnreadableAnswerError)
+
+
+def leaves_open(error: Exception) -> bool:
+    """Tell if the service may have done what was asked, though the call failed."""
+    if isinstance(error, ClientError):
+        return _http_status(error) >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+    if isinstance(error, EndpointConnectionError | ConnectTimeoutError):
+        return False  # nothing was sent
+    return is_transient(error)
+
+
+def _http_status(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
 # --- Time
@@ -190,10 +232,21 @@ class _Place(Generic[Result]):
     """The place of a job in the line: in the order of the time before which it is not tried."""
 
     not_before: float
-    number: int
+    turn: int  # among those that have not been tried
+    number: int = field(compare=False)  # of the job, and of its result
     job: Job[Result] = field(compare=False)
     failures: int = field(default=0, compare=False)
     first_failure: float = field(default=math.inf, compare=False)
+
+
+def _line_up(jobs: Sequence[Job[Result]]) -> list[_Place[Result]]:
+    """Return the places of jobs that have not been tried, as a heap."""
+    turns = random.sample(range(len(jobs)), len(jobs))
+    places = []
+    for number, job in enumerate(jobs):
+        places.append(_Place(-math.inf, turns[number], number, job))
+    heapq.heapify(places)
+    return places
 
 
 class Calls:
@@ -232,12 +285,13 @@ class _Line(Generic[Result]):
 
     The first job in the line is tried by whichever thread is free. One that fails for the time
     being goes back into the line, and its thread takes the next: so every job is tried once before
-    any is tried twice, and those that fail or hang do not hold up the others.
+    any is tried twice, and those that fail or hang do not hold up the others. The line begins in
+    random order: or many that hang, first by name, could be all that each run gets to.
     """
 
     def __init__(self, jobs: Sequence[Job[Result]], clock: Clock, patience: Patience) -> None:
         self.results: list[Result | Exception] = [OutOfTimeError()] * len(jobs)
-        self._places = [_Place(-math.inf, number, job) for number, job in enumerate(jobs)]
+        self._places = _line_up(jobs)
         self._clock = clock
         self._patience = patience
         self._lock = threading.Lock()  # of the places

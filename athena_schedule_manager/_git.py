@@ -6,26 +6,35 @@ a secret is in no message: a URL is shown without its query string, and a refuse
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import functools
 import http.client
 import json
 import logging
 import re
+import socket
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from typing import IO, TYPE_CHECKING, Any
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, getproxies
+from email.message import Message
+from typing import IO, Any
+from urllib.request import (
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    ProxyHandler,
+    Request,
+    build_opener,
+    getproxies,
+)
 
 from ._calls import TRANSIENT_STATUSES, Call, Calls, Clock, OutOfTimeError, make_client, pause_after
 from ._urls import candidate_problem, origin, pinned_revisions, redacted, url_problem
 from ._words import CannotReconcileError, describe, quoted
-
-if TYPE_CHECKING:
-    from email.message import Message
 
 logger = logging.getLogger(__package__)
 
@@ -36,14 +45,20 @@ SOCKET_SECONDS = 10.0  # for one operation on the connection to the Git host
 TRIES = 4
 FIRST_PAUSE = 1.0  # seconds before jitter, unless the host asks for more
 MAX_CONFIG_BYTES = 8 * 1024 * 1024
+PIECE = 64 * 1024  # bytes that are read at a time, however small the host's chunks are
 HEADERS = {  # hosts refuse urllib's own name; GitHub's contents URL serves the file only for this
     "User-Agent": "athena-schedule-manager",
     "Accept": "application/vnd.github.raw+json, */*",
+}
+SIGNS = {  # headers that tell what a refusal is
+    "cf-mitigated": "a challenge for browsers; let the host allow the function, or use its API",
+    "X-GitHub-SSO": "the organisation's single sign-on; authorize the token for the organisation",
 }
 REFUSED_STATUSES = {401, 403, 404}
 TOKEN = re.compile("[!-~]+")  # printable ASCII: what a header can carry
 JSON_BEGINNINGS = ("{", "[", '"')
 COMPRESSED = rb"\x1f\x8b|PK\x03\x04|BZh|\xfd7zXZ|\(\xb5/\xfd|x[\x01^\x9c\xda]"
+METADATA_KEYS = {"content", "documentation_url", "gitObjectType"}  # GitHub, Azure DevOps
 NOT_THE_FILE = (  # how the answer begins, what it is, and what to do
     (rb"\s*\Z", "empty", "verify the URL and the commit"),
     (rb"(\xef\xbb\xbf)?\s*<", "a web page", "verify the URL and the access to it"),
@@ -122,7 +137,7 @@ class ConfigSource:
         """
         if not self._has_opener:
             proxies = {scheme: url for scheme, url in getproxies().items() if scheme == "https"}
-            opener = urllib.request.build_opener(RedirectRule, ProxyHandler(proxies))
+            opener = build_opener(WatchedHandler(), RedirectRule, ProxyHandler(proxies))
             urllib.request.install_opener(opener)
             self._has_opener = True
 
@@ -177,44 +192,137 @@ def read_token(secret_arn: str, clock: Clock, end: float) -> str:
 def fetch_once(url: str, token: str, clock: Clock, end: float) -> bytes:
     """Make one request; nothing of it is waited for after `end`. Raises FetchError."""
     seconds = max(end - clock.monotonic(), SHORTEST_TRY)
-    exchange = functools.partial(download, url, token, min(seconds, SOCKET_SECONDS))
+    exchange = Exchange(url, token, min(seconds, SOCKET_SECONDS))
     try:
-        return Calls(clock).do(Call(exchange), seconds)
+        return Calls(clock).do(exchange, seconds)
     except OutOfTimeError:
+        exchange.give_up()
         raise TransientFetchError(url, "no whole answer in time") from None
 
 
-def download(url: str, token: str, timeout: float) -> bytes:
-    """Return the document; `timeout` is for one operation on the connection. Raises FetchError."""
-    try:
-        request = Request(url, headers=HEADERS)  # noqa: S310 - url_problem
-        if token:
-            request.add_unredirected_header("Authorization", f"Bearer {token}")
-        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310 - url_problem
-            document: bytes = response.read(MAX_CONFIG_BYTES + 1)
+class Exchange:
+    """One request to the Git host and its answer, which can be given up from another thread.
+
+    `timeout` is for one operation on the connection: a host that drips never exceeds it.
+    """
+
+    passing_codes = ()
+
+    def __init__(self, url: str, token: str, timeout: float) -> None:
+        self._url = url
+        self._token = token
+        self._timeout = timeout
+        self._sockets: list[socket.socket] = []
+        self._is_given_up = False
+
+    def attempt(self) -> bytes:
+        """Return the document. Raises FetchError."""
+        _this_thread.exchange = self  # the connections are made in this thread
+        try:
+            return self._download()
+        except CannotReconcileError:
+            raise
+        except urllib.error.HTTPError as error:
+            raise _http_failure(self._url, error) from None
+        except Exception as error:  # noqa: BLE001 - its text, the cause's too, may hold the query string
+            raise _connection_failure(self._url, error) from None
+
+    def _download(self) -> bytes:
+        request = Request(self._url, headers=HEADERS)  # noqa: S310 - url_problem
+        if self._token:
+            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
+        with urllib.request.urlopen(request, timeout=self._timeout) as response:  # noqa: S310 - url_problem
+            if response.status != http.HTTPStatus.OK:
+                raise FetchError(self._url, _no_file(response.status))
+            document = bytearray()
+            while piece := response.read(PIECE):
+                document += piece
+                if len(document) > MAX_CONFIG_BYTES:
+                    raise invalid_config(f"it is larger than {MAX_CONFIG_BYTES} bytes")
             missing = response.length  # None: the host has announced no length
-    except CannotReconcileError:
-        raise
-    except urllib.error.HTTPError as error:
-        raise _http_failure(url, error) from None
-    except Exception as error:  # noqa: BLE001 - its text, the cause's too, may hold the query string
-        raise _connection_failure(url, error) from None
-    if len(document) > MAX_CONFIG_BYTES:
-        raise invalid_config(f"it is larger than {MAX_CONFIG_BYTES} bytes")
-    if response.status != http.HTTPStatus.OK:
-        raise FetchError(url, f"HTTP {response.status} is not an answer with a file")
-    if missing:  # which read(n) does not complain of
-        raise TransientFetchError(url, f"the answer lacks its last {missing} bytes")
-    return document
+        if missing:  # which read(n) does not complain of
+            raise TransientFetchError(self._url, f"the answer lacks its last {missing} bytes")
+        return bytes(document)
+
+    def watch(self, connection: socket.socket) -> None:
+        """Take note of a connection that the exchange has made, to end it when it is given up."""
+        self._sockets.append(connection)
+        if self._is_given_up:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """End the connections: or a hostile host could keep the thread reading for ever."""
+        self._is_given_up = True
+        for connection in self._sockets:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _ThisThread(threading.local):
+    exchange: Exchange | None = None
+
+
+_this_thread = _ThisThread()
+
+
+def _watch(connection: http.client.HTTPConnection) -> None:
+    if _this_thread.exchange:
+        _this_thread.exchange.watch(connection.sock)
+
+
+class _WatchedConnection(http.client.HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        _watch(self)
+
+
+class _WatchedTlsConnection(http.client.HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        _watch(self)
+
+
+class WatchedHandler(HTTPSHandler, HTTPHandler):
+    """Open URLs by connections that their exchange knows."""
+
+    def __init__(self) -> None:
+        self._context = ssl.create_default_context()
+        self._context.set_alpn_protocols(["http/1.1"])
+        super().__init__(context=self._context)
+
+    def http_open(self, req: Request) -> http.client.HTTPResponse:
+        """Open a URL of a loopback host."""
+        return self.do_open(_WatchedConnection, req)
+
+    def https_open(self, req: Request) -> http.client.HTTPResponse:
+        """Open any other."""
+        return self.do_open(_WatchedTlsConnection, req, context=self._context)
+
+
+def _no_file(status: int) -> str:
+    if status == http.HTTPStatus.NON_AUTHORITATIVE_INFORMATION:
+        return f"HTTP {status} is a sign-in page, not the file; verify the access to it"
+    return f"HTTP {status} is not an answer with a file"
 
 
 def _http_failure(url: str, error: urllib.error.HTTPError) -> FetchError:
     error.close()
+    headers = error.headers or Message()
     what = f"HTTP {error.code} {http.client.responses.get(error.code, '')}".rstrip()
+    if error.code == http.HTTPStatus.FORBIDDEN and _says_rate_limit(headers):
+        what = f"{what}: the host's rate limit is used up"
+        return TransientFetchError(url, what, _retry_after(headers))
     if error.code in TRANSIENT_STATUSES:
-        return TransientFetchError(url, what, _retry_after(error.headers))
+        return TransientFetchError(url, what, _retry_after(headers))
+    for header, sign in SIGNS.items():
+        if header in headers:
+            return RefusedFetchError(url, f"{what}: {sign}")
     kind = RefusedFetchError if error.code in REFUSED_STATUSES else FetchError
     return kind(url, f"{what}; verify CONFIG_GIT_URL, its commit SHA and the access to it")
+
+
+def _says_rate_limit(headers: Message) -> bool:
+    return headers.get("x-ratelimit-remaining") == "0" or "Retry-After" in headers
 
 
 def _connection_failure(url: str, error: Exception) -> FetchError:
@@ -229,9 +337,9 @@ def _connection_failure(url: str, error: Exception) -> FetchError:
     return FetchError(url, f"{problem}; verify CONFIG_GIT_URL")
 
 
-def _retry_after(headers: Message | None) -> float | None:
+def _retry_after(headers: Message) -> float | None:
     """Return the seconds of a Retry-After header, which are a number or an HTTP date."""
-    value = headers.get("Retry-After") if headers else None
+    value = headers.get("Retry-After")
     if value is None:
         return None
     if value.isascii() and value.isdigit():
@@ -300,13 +408,21 @@ def parse_config(document: bytes) -> dict[str, object]:
     except ValueError as error:
         reason = str(error).partition(";")[0]  # what follows is advice for programmers
         raise invalid_config(f"it is not UTF-8 JSON: {reason}") from error
-    config = config if isinstance(config, dict) else {}
-    queries = config.get("queries")
-    if isinstance(queries, dict):
+    if isinstance(config, dict) and isinstance(config.get("queries"), dict):
+        queries: dict[str, object] = config["queries"]
         return queries
-    if config.keys() & {"content", "documentation_url"}:
-        raise invalid_config("the answer describes the file; use the URL of the raw content")
-    raise invalid_config("'queries' is missing or not an object")
+    raise invalid_config(_what_it_is(config))
+
+
+def _what_it_is(config: object) -> str:
+    """Say what an answer is instead of a configuration, as far as its shape tells."""
+    is_list = isinstance(config, list) and config != []
+    keys = config.keys() if isinstance(config, dict) else set()
+    if "queries" not in keys and (is_list or "values" in keys):
+        return "the answer is a folder's listing; verify that the URL names the file"
+    if "queries" not in keys and keys & METADATA_KEYS:
+        return "the answer describes the file; use the URL of the raw content"
+    return "'queries' is missing or not an object"
 
 
 def invalid_config(problem: str) -> CannotReconcileError:

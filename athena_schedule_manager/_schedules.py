@@ -130,10 +130,11 @@ def _expression(query: Mapping[str, Any]) -> str:
 
 def _timezone(query: Mapping[str, Any]) -> str:
     value = query.get("timezone", TIMEZONE)
-    if not isinstance(value, str) or not value.strip() or len(value) > MAX_TIMEZONE:
+    timezone = value.strip() if isinstance(value, str) else ""
+    if not timezone or len(timezone) > MAX_TIMEZONE:
         problem = f"must be an IANA name such as 'Europe/Rome', at most {MAX_TIMEZONE} characters"
         raise UnusableQueryError(f"its timezone {problem}, not {quoted(value)}")
-    return value
+    return timezone
 
 
 def _state(query: Mapping[str, Any]) -> str | None:
@@ -251,9 +252,8 @@ def update_request(
     start = request.get("StartDate")
     if start and start < today:
         del request["StartDate"]
-        start = next_occurrence(wanted.cron, start, today)
-        if start and start < request.get("EndDate", NEVER):
-            request["StartDate"] = start
+        if following := next_occurrence(wanted.cron, start, today):
+            request["StartDate"] = following
     return request
 
 
@@ -267,9 +267,17 @@ def next_occurrence(expression: str, start: datetime, today: datetime) -> dateti
     return start + missed * period
 
 
+def _without_other_kinds(target: Mapping[str, Any], arn: str) -> dict[str, Any]:
+    """Return a target as read, without the parameters of another kind of target than ours."""
+    if target.get("Arn") == arn:
+        return dict(target)
+    return {name: value for name, value in target.items() if not name.endswith("Parameters")}
+
+
 def as_read(base: Mapping[str, Any], wanted: Schedule) -> dict[str, Any]:
     """Return a request: the schedule as read, with our fields replaced. Pure."""
-    target = {**base["Target"], "Arn": wanted.target, "RoleArn": wanted.role, "Input": wanted.input}
+    target = _without_other_kinds(base["Target"], wanted.target)
+    target |= {"Arn": wanted.target, "RoleArn": wanted.role, "Input": wanted.input}
     if wanted.dead_letters:
         target["DeadLetterConfig"] = {"Arn": wanted.dead_letters}
     request = {

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MAX_URL = 2048  # characters
 MAX_PORT = 65535
@@ -63,13 +63,17 @@ def origin(url: str) -> tuple[str, str]:
 def revisions(url: str) -> Iterator[Place]:
     """Yield where a revision can be: path segments, and query values not named like a secret."""
     path, _, query = url.partition("#")[0].partition("?")
-    root = path.index("/", len("https://"))
-    for segment in re.compile("/([^/]*)").finditer(path, root):
-        yield Place(*segment.span(1))
+    yield from _segments(path)
     query_begin = len(path) + 1
     for value in re.finditer("(?:^|&)([^=&]*)=([^&]*)", query):
         if not _SECRET_NAME.search(value[1]):
             yield Place(query_begin + value.start(2), query_begin + value.end(2))
+
+
+def _segments(path: str) -> Iterator[Place]:
+    root = path.index("/", len("https://"))
+    for segment in re.compile("/([^/]*)").finditer(path, root):
+        yield Place(*segment.span(1))
 
 
 def pinned_revisions(url: str) -> list[Place]:
@@ -88,9 +92,47 @@ def candidate_problem(url: str, candidate: str) -> str | None:
     Nothing else of the host can be read with our token.
     """
     pinned = pinned_revisions(url)
-    for place in pinned or revisions(url):
+    if pinned:
+        what = "its commit SHA"
+        is_allowed = _has_sha_in(pinned, url, candidate)
+    else:
+        what = "its branch (path segments, or one query value)"
+        is_allowed = (
+            _has_sha_in(revisions(url), url, candidate)
+            or _has_sha_in(_runs(url, candidate), url, candidate)
+            or _is_commit_of_gitea(url, candidate)
+        )
+    if is_allowed:
+        return None
+    return f"must be CONFIG_GIT_URL with {what} replaced by a 40-digit SHA"
+
+
+def _has_sha_in(places: Iterable[Place], url: str, candidate: str) -> bool:
+    for place in places:
         sha = candidate[place.begin : place.begin + SHA_DIGITS]
         if SHA.fullmatch(sha) and candidate == with_revision(url, place, sha):
-            return None
-    what = "its commit SHA" if pinned else "one path segment or query value"
-    return f"must be CONFIG_GIT_URL with {what} replaced by a 40-digit SHA"
+            return True
+    return False
+
+
+def _runs(url: str, candidate: str) -> Iterator[Place]:
+    """Yield the runs of path segments for which a SHA can stand: a branch's name has slashes.
+
+    Owner, repository and file stay, and a run has the length that the candidate leaves for it.
+    """
+    segments = list(_segments(url.partition("#")[0].partition("?")[0]))
+    may_go = segments[2:-1]
+    ends = {segment.end for segment in may_go}
+    longer = len(candidate) - len(url)
+    for first in may_go:
+        end = first.begin + SHA_DIGITS - longer
+        if end in ends and end >= first.end:
+            yield Place(first.begin, end)
+
+
+def _is_commit_of_gitea(url: str, candidate: str) -> bool:
+    """Tell if `raw/commit/<sha>` stands for `raw/branch/main`."""
+    moved = url.replace("/raw/branch/", "/raw/commit/", 1)
+    begin = moved.find("/raw/commit/") + len("/raw/commit/")
+    runs = [run for run in _runs(moved, candidate) if run.begin == begin]
+    return _has_sha_in(runs, moved, candidate)

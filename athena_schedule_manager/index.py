@@ -7,10 +7,12 @@ applied, or only shown; the counters are returned.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import json
 import logging
 import os
 import re
+import unicodedata
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__package__)
 
 LONGEST_INVOCATION = 900_000  # milliseconds that a call by hand, without a context, has left
+MAX_KEY = 50  # characters of an event's key that is compared with ours
+NEARLY = 0.75  # of 1: how much alike such a key and one of ours are
 RULES = (  # settings, their patterns, and these in words; a schedule's name has two more characters
     ("project_name", f"{NAME_CHARACTER}{{1,62}}", f"at most 62 {NAMED}"),
     ("schedule_group_name", f"{NAME_CHARACTER}{{1,64}}", f"at most 64 {NAMED}"),
@@ -173,7 +177,10 @@ class Options:
 
 def read_options(event: object) -> Options:
     """Read our keys of an event. Raises OptionsError for one that is wrong or nearly right."""
-    asked = event if isinstance(event, dict) else {}
+    if event is not None and not isinstance(event, dict):
+        problem = 'must be a JSON object such as {"dry_run": true}'
+        raise OptionsError(f"The event {problem}, not {quoted(event)}")
+    asked = event or {}
     _refuse_nearly_right_keys(asked)
     dry_run = _dry_run(asked)
     return Options(
@@ -183,13 +190,16 @@ def read_options(event: object) -> Options:
     )
 
 
-def _refuse_nearly_right_keys(asked: Mapping[object, object]) -> None:
+def _refuse_nearly_right_keys(asked: Mapping[str, object]) -> None:
+    """Let nobody run for real what was meant as a preview; all other keys are EventBridge's."""
     names = {option.name.replace("_", ""): option.name for option in fields(Options)}
     for key in asked:
-        plain = re.sub(r"[\W_]", "", str(key)).lower()
-        name = names.get(plain, key)
-        if name != key:
-            raise OptionsError(f"The event's {quoted(key)} must be written '{name}'")
+        compatible = unicodedata.normalize("NFKC", key)  # a full-width letter is a letter
+        plain = re.sub(r"[\W_]", "", compatible).lower()
+        if key in names.values() or len(plain) > MAX_KEY:
+            continue
+        for near in difflib.get_close_matches(plain, names, n=1, cutoff=NEARLY):
+            raise OptionsError(f"The event's {quoted(key)} must be written '{names[near]}'")
 
 
 def _dry_run(asked: Mapping[str, object]) -> bool:

@@ -22,7 +22,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
-from ._calls import CONFLICT, Call, Calls, Clock, OutOfTimeError, error_code, is_transient
+from ._calls import (
+    CONFLICT,
+    Call,
+    Calls,
+    Clock,
+    OutOfTimeError,
+    UnreadableAnswerError,
+    error_code,
+    is_transient,
+    leaves_open,
+    reading_answer,
+)
 from ._schedules import (
     ExistingSchedule,
     Schedule,
@@ -66,6 +77,14 @@ Desired = dict[str, Schedule]  # by name of the schedule, like the next two
 Unusable = dict[str, str]  # the message of each query that cannot become a schedule
 Memory = dict[str, ExistingSchedule]
 Outcome = Exception | None  # how a change ended; None: it was made
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the listing: when our schedules on it were last modified, by name."""
+
+    dates: Mapping[str, datetime | None]
+    next_token: str  # empty: it is the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,38 +356,47 @@ class ScheduleGroup:
         Raises CannotReconcileError: an incomplete listing must never look like missing schedules.
         """
         try:
-            dates = self._list()
+            return self._list()
         except Exception as error:
             name = self.settings.schedule_group_name
             problem = f"Failed to list schedules of group {name}: {describe(error)}"
             raise CannotReconcileError(problem) from error
-        prefix = self.settings.prefix
-        return {name: date for name, date in dates.items() if name.startswith(prefix)}
 
     def _list(self) -> dict[str, datetime | None]:
         """List a page by each job: a paginator that went on by itself would not ask the clock."""
         dates: dict[str, datetime | None] = {}
-        token = ""
+        tokens = [""]
         while True:
             try:
-                page = self._calls.do(Call(functools.partial(self._list_page, token)))
+                page = self._calls.do(Call(functools.partial(self._list_page, tokens[-1])))
             except ClientError as error:
-                if token or not _is_absent(error):
+                if tokens[-1] or not _is_absent(error):
                     raise
                 return {}  # there is no group
-            for summary in page["Schedules"]:
-                dates[summary["Name"]] = summary.get("LastModificationDate")
-            token = page.get("NextToken", "")
-            if not token:
+            dates.update(page.dates)
+            if not page.next_token:
                 return dates
+            if page.next_token in tokens:
+                raise UnreadableAnswerError("its NextToken repeats")
+            tokens.append(page.next_token)
 
-    def _list_page(self, token: str) -> Mapping[str, Any]:
+    def _list_page(self, token: str) -> Page:
         paginator: Any = self._client.get_paginator("list_schedules")
         asked = {**self._group, "NamePrefix": self.settings.prefix, "PaginationConfig": PAGES}
         if token:
             asked["NextToken"] = token
-        page: Mapping[str, Any] = next(iter(paginator.paginate(**asked)))
-        return page
+        with reading_answer():
+            return self._page(next(iter(paginator.paginate(**asked))))
+
+    def _page(self, answer: Mapping[str, Any]) -> Page:
+        """Take what is ours of a page: an emulator may show another group's schedules, too."""
+        dates = {}
+        for summary in answer["Schedules"]:
+            name = summary["Name"]
+            is_in_group = summary.get("GroupName") in {None, self.settings.schedule_group_name}
+            if is_in_group and name.startswith(self.settings.prefix):
+                dates[name] = summary.get("LastModificationDate")
+        return Page(dates, answer.get("NextToken", ""))
 
     def read_all(self, names: Sequence[str]) -> list[ExistingSchedule | Exception]:
         """Read schedules; the exceptions are the results of those that could not be read."""
@@ -377,26 +405,33 @@ class ScheduleGroup:
     def read(self, name: str) -> ExistingSchedule:
         """Read a schedule, as it was when the call began."""
         began = self.clock.monotonic()
-        answer = self._client.get_schedule(**self._group, Name=name)
-        return existing_schedule(answer, began)
+        with reading_answer():
+            answer = self._client.get_schedule(**self._group, Name=name)
+            return existing_schedule(answer, began)
 
     def ensure_exists(self) -> Exception | None:
         """Make the group unless it exists; return why it cannot be made, if so.
 
         If only looking at it fails, the creates will tell; if time is out, none of them starts.
         """
-        name = self.settings.schedule_group_name
-        look = functools.partial(self._client.get_schedule_group, Name=name)
-        make = functools.partial(self._client.create_schedule_group, Name=name)
-        [looked] = self._calls.do_all([Call(look)])
+        [looked] = self._calls.do_all([Call(self._look_at_group)])
         if not _is_absent(looked):
             return None
-        [made] = self._calls.do_all([Call(make)])
+        [made] = self._calls.do_all([Call(self._make_group)])
         if not isinstance(made, Exception) or isinstance(made, OutOfTimeError):
             return None
         if error_code(made) == CONFLICT:
             return None  # another run has made it
+        name = self.settings.schedule_group_name
         return GroupMissingError(f"schedule group {name} cannot be created: {describe(made)}")
+
+    def _look_at_group(self) -> None:
+        with reading_answer():
+            self._client.get_schedule_group(Name=self.settings.schedule_group_name)
+
+    def _make_group(self) -> None:
+        with reading_answer():
+            self._client.create_schedule_group(Name=self.settings.schedule_group_name)
 
     def write_all(self, changes: Sequence[Change]) -> list[Outcome]:
         """Make the changes; the result of each is None or the exception with which it ended."""
@@ -411,15 +446,18 @@ class ScheduleGroup:
 
     def create(self, request: Mapping[str, Any]) -> None:
         """Create a schedule."""
-        self._client.create_schedule(**request, **self._group)
+        with reading_answer():
+            self._client.create_schedule(**request, **self._group)
 
     def update(self, request: Mapping[str, Any]) -> None:
         """Replace a schedule."""
-        self._client.update_schedule(**{**request, **self._group})
+        with reading_answer():
+            self._client.update_schedule(**{**request, **self._group})
 
     def delete(self, name: str) -> None:
         """Delete a schedule."""
-        self._client.delete_schedule(**self._group, Name=name)
+        with reading_answer():
+            self._client.delete_schedule(**self._group, Name=name)
 
     @functools.cached_property
     def update_members(self) -> Collection[str]:
@@ -470,7 +508,7 @@ class Create:
 
 
 class Update:
-    """An update: it is made of what is there now."""
+    """An update: it is made of what is there now, so each attempt but a fresh first one looks."""
 
     passing_codes = (CONFLICT,)
 
@@ -478,25 +516,29 @@ class Update:
         self._group = group
         self._wanted = wanted
         self._live = live
-        self._was_sent = False
+        self._has_tried = False
+        self._may_be_done = False  # by an attempt whose answer left it open
 
     def attempt(self) -> None:
-        """Update the schedule, read again before if what is known of it is older than FRESH."""
-        if self._group.clock.monotonic() - self._live.read_at > FRESH:
-            self._refresh()
+        """Update the schedule; look at it again before, unless it has just been read."""
+        if not self._look_is_fresh():
+            self._look_again()
             if completed(self._wanted, self._live.owned) == self._live.owned:
-                if self._was_sent:
-                    return  # it was carried out, and the answer was lost
+                if self._may_be_done:
+                    return
                 raise AlreadyDoneError("no longer differs: somebody changed it meanwhile")
-        self._was_sent = True
+        self._has_tried = True
         try:
             self._group.update(self._request())
-        except ClientError as error:
-            if error_code(error) == CONFLICT:  # somebody else is changing it
-                self._live = replace(self._live, read_at=-math.inf)
+        except Exception as error:
+            self._may_be_done = self._may_be_done or leaves_open(error)
             raise
 
-    def _refresh(self) -> None:
+    def _look_is_fresh(self) -> bool:
+        age = self._group.clock.monotonic() - self._live.read_at
+        return age <= FRESH and not self._has_tried
+
+    def _look_again(self) -> None:
         self._live = self._group.read(self._wanted.name)
         self._group.clock.require_time()
 

@@ -171,7 +171,7 @@ def test_an_answer_that_is_no_schedule_fails_alone(
     world.faults.hook("GetSchedule", lambda: response(b'{"Name": "x"}'))
     assert world.run(QUERIES) == NOTHING_DONE | {"failed": 1}
     assert messages(caplog, logging.ERROR) == [
-        f"Failed to read schedule {NAME}: KeyError: 'Target'"
+        f"Failed to read schedule {NAME}: an answer that cannot be read (KeyError)"
     ]
 
 

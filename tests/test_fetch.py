@@ -68,7 +68,7 @@ def test_a_refusal_is_never_tried_again(git_host: GitHost, code: int, pauses: li
     assert (len(git_host.paths), pauses) == (1, [])
 
 
-@pytest.mark.parametrize("code", [201, 202, 203, 206])
+@pytest.mark.parametrize("code", [201, 202, 206])
 def test_only_200_is_an_answer_with_the_file(
     git_host: GitHost, code: int, pauses: list[float]
 ) -> None:

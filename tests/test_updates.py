@@ -18,11 +18,12 @@ from tests.world import (
     error_response,
     messages,
 )
-from tests.world.faults import CONFLICT, SERVER_ERROR, THROTTLED, Fault
+from tests.world.faults import CONFLICT, LOST, SERVER_ERROR, SILENT, THROTTLED, UNREACHABLE, Fault
+from tests.world.model import service_model
 from tests.world.plans import LIVE, existing, live_with, plan_of, request_of
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSResponse
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
     from tests.world import World
 
@@ -45,18 +46,103 @@ def test_what_was_read_more_than_five_seconds_before_its_update_is_read_again(
     """One call more in that case only; a pause that came meanwhile is kept."""
     strict_world.time.stop()
     strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
+    looks: list[str] = []
 
-    def fail_slowly() -> AWSResponse:
+    def answer_slowly(operation: str, request: AWSPreparedRequest) -> AWSResponse | None:
+        if operation != "GetSchedule" or looks:
+            return None
+        looks.append(operation)
+        answer = strict_world.faults.serve(request)
         strict_world.time.ahead += seconds
         set_by_hand(strict_world, State="DISABLED")
-        return error_response(*SERVER_ERROR)
+        return answer
 
-    strict_world.faults.hook("UpdateSchedule", fail_slowly, times=1)
+    strict_world.faults.rule(answer_slowly)
     assert strict_world.run(QUERIES)["updated"] == 1
     assert strict_world.faults.calls.count("GetSchedule") == reads
     live = strict_world.live()[f"{GROUP}/{NAME}"]
     assert live["ScheduleExpression"] == CRON
     assert live["State"] == ("DISABLED" if reads > 1 else "ENABLED")
+
+
+FAILURES = {
+    "conflict": Fault(CONFLICT, times=1),
+    "throttled": Fault(THROTTLED, times=1),
+    "server error": Fault(SERVER_ERROR, times=1),
+    "timeout": Fault(SILENT, times=1),
+    "cut connection": Fault(LOST, times=1),
+    "unreachable": Fault(UNREACHABLE, times=1),
+    "unreadable": Fault(b"[]", times=1),
+}
+OPEN = {"server error", "timeout", "cut connection", "unreadable"}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_each_attempt_after_the_first_looks_again(strict_world: World, failure: str) -> None:
+    """What an operator does right after a failed attempt is kept, however soon the next one is."""
+    strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
+
+    def set_after_it(operation: str, _: AWSPreparedRequest) -> None:
+        if operation == "GetSchedule" and "UpdateSchedule" in strict_world.faults.calls:
+            set_by_hand(strict_world, State="DISABLED", Target=LIVE["Target"])
+
+    strict_world.faults.rule(set_after_it)
+    strict_world.faults.put("UpdateSchedule", FAILURES[failure])
+    assert strict_world.run(QUERIES) == NOTHING_DONE | {"updated": 1}
+    live = strict_world.live()[f"{GROUP}/{NAME}"]
+    assert (live["ScheduleExpression"], live["State"]) == (CRON, "DISABLED")
+    assert live["Target"]["RetryPolicy"] == LIVE["Target"]["RetryPolicy"]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_only_an_answer_that_leaves_it_open_may_have_been_our_own_write(
+    strict_world: World, caplog: pytest.LogCaptureFixture, failure: str
+) -> None:
+    """After any other failure, what no longer differs was changed by somebody else."""
+    strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
+
+    def change_after_it(operation: str, _: AWSPreparedRequest) -> None:
+        if operation == "GetSchedule" and "UpdateSchedule" in strict_world.faults.calls:
+            set_by_hand(strict_world, ScheduleExpression=CRON)
+
+    strict_world.faults.rule(change_after_it)
+    strict_world.faults.put("UpdateSchedule", FAILURES[failure])
+    is_ours = failure in OPEN
+    assert strict_world.run(QUERIES) == NOTHING_DONE | {"updated": int(is_ours)}
+    assert len(messages(caplog, logging.WARNING)) == (0 if is_ours else 1)
+    assert strict_world.faults.calls.count("UpdateSchedule") == 1
+
+
+PARAMETERS = {
+    "SqsParameters": {"MessageGroupId": "g"},
+    "EcsParameters": {"TaskDefinitionArn": "arn:aws:ecs:eu-south-1:123456789012:task/x"},
+    "KinesisParameters": {"PartitionKey": "k"},
+    "EventBridgeParameters": {"DetailType": "t", "Source": "s"},
+    "SageMakerPipelineParameters": {"PipelineParameterList": [{"Name": "n", "Value": "v"}]},
+}
+
+
+@pytest.mark.parametrize("kind", PARAMETERS)
+def test_parameters_of_another_kind_of_target_go_with_it(strict_world: World, kind: str) -> None:
+    """The service refuses them beside a function's ARN; retry policy and queue stay."""
+    shape = service_model().operation_model("UpdateSchedule").input_shape.members["Target"]
+    others = {"Arn", "RoleArn", "Input", "RetryPolicy", "DeadLetterConfig"}
+    assert {name for name in shape.members if not name.endswith("Parameters")} == others
+    strict_world.create(NAME)
+    kept = {name: LIVE["Target"][name] for name in ("RetryPolicy", "DeadLetterConfig")}
+    other = {**LIVE["Target"], "Arn": "arn:aws:sqs:eu-south-1:123456789012:q"}
+    set_by_hand(strict_world, Target={**other, kind: PARAMETERS[kind]})
+    assert strict_world.run(QUERIES) == NOTHING_DONE | {"updated": 1}
+    target = strict_world.live()[f"{GROUP}/{NAME}"]["Target"]
+    assert target == {**kept, **{name: target[name] for name in ("Arn", "RoleArn", "Input")}}
+    assert strict_world.run() == NOTHING_DONE
+
+
+def test_parameters_of_a_target_that_stays_are_the_operators() -> None:
+    """Whatever they are good for."""
+    live = live_with(T_SqsParameters=PARAMETERS["SqsParameters"])
+    [update] = plan_of({"daily-report": {"schedule": OTHER_CRON}}, existing(live)).updates
+    assert request_of(update)["Target"]["SqsParameters"] == PARAMETERS["SqsParameters"]
 
 
 @pytest.mark.parametrize("conflicts", [1, 3])
@@ -110,7 +196,7 @@ def test_an_update_whose_answer_was_lost_for_long_is_still_counted(
 ) -> None:
     """When it is read again nothing differs any more, and that was our own doing."""
     strict_world.create(NAME, ScheduleExpression=OTHER_CRON)
-    strict_world.faults.put("UpdateSchedule", Fault(THROTTLED, seconds=12, served=True))
+    strict_world.faults.put("UpdateSchedule", Fault(SILENT, seconds=12, served=True))
     assert strict_world.run(QUERIES) == NOTHING_DONE | {"updated": 1}
     assert messages(caplog, logging.WARNING) == []
     assert strict_world.faults.calls[-1] == "GetSchedule"  # nothing is sent that changes nothing
@@ -171,13 +257,21 @@ def test_a_past_start_date_is_left_out_or_moved_on_by_whole_periods(
     assert found == (datetime.fromtimestamp(sent, UTC) if sent else None)
 
 
-def test_a_rate_that_would_next_come_after_its_end_has_no_start_date() -> None:
-    """The service wants the end after the start."""
-    dates = {name: datetime.fromtimestamp(at, UTC) for name, at in (("s", NOW - 9), ("e", NOW + 9))}
-    live = live_with(StartDate=dates["s"], EndDate=dates["e"])
-    query = {"schedule": "rate(7 days)", "description": "Daily"}
-    [update] = plan_of({"daily-report": query}, existing(live)).updates
-    assert "StartDate" not in request_of(update, NOW)
+def test_a_rate_that_would_next_come_after_its_end_keeps_quiet(
+    strict_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a StartDate it would fire once more; what the service refuses stays as it is."""
+    dates: dict[str, Any] = {
+        "StartDate": strict_world.time.now() - 9,
+        "EndDate": strict_world.time.now() + 9,
+    }
+    strict_world.create(NAME, ScheduleExpression="rate(6 days)")
+    set_by_hand(strict_world, **dates)
+    before = strict_world.live()
+    results = strict_world.run({"daily-report": {"schedule": "rate(7 days)"}})
+    assert results == NOTHING_DONE | {"failed": 1}
+    assert "ValidationException" in messages(caplog, logging.ERROR)[0]
+    assert strict_world.live() == before
 
 
 # --- Dead-letter queues

@@ -36,7 +36,7 @@ class Fault:
     A number of calls, or seconds from the first call on; without either, for good.
     """
 
-    error: tuple[str, int] | Exception
+    error: tuple[str, int] | Exception | bytes  # bytes: the body of a 500
     times: int | None = None
     seconds: float | None = None
     served: bool = False  # the service does what it was asked, and only the answer is lost
@@ -47,12 +47,14 @@ class Fault:
         """How an ERROR line describes it."""
         if isinstance(self.error, tuple):
             return f"{self.error[0]}: told to answer {self.error[0]}"
-        return f"{type(self.error).__name__}: {self.error}"
+        return f"{type(self.error).__name__}: {self.error!s}"
 
     def happen(self) -> AWSResponse:
         """Answer with the error, or raise it."""
         if isinstance(self.error, Exception):
             raise self.error
+        if isinstance(self.error, bytes):
+            return response(self.error, 500)
         return error_response(*self.error)
 
 
@@ -74,6 +76,8 @@ TRANSIENT = {
     "connections reset for 8 s": Fault(LOST, seconds=8),
     "unreachable for 5 s": Fault(UNREACHABLE, seconds=5),
     "hanging until the read timeout, once": Fault(SILENT, times=1),
+    "a list as a body, for a while": Fault(b"[]", times=3),
+    "a body that is no text, for a while": Fault(b"\xff\xfe{", times=3),
     "answer lost, once": Fault(LOST, times=1, served=True),
     "answer lost for 8 s": Fault(SILENT, seconds=8, served=True),
 }

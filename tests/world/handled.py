@@ -39,7 +39,7 @@ class World:
         self,
         queries: object = None,
         left: Callable[[], float] = lambda: 240.0,
-        event: Mapping[str, object] | None = None,
+        event: object = None,
     ) -> dict[str, Any]:
         """Invoke the handler, with a document of these queries unless None."""
         if queries is not None:
@@ -49,7 +49,7 @@ class World:
         context = SimpleNamespace(
             aws_request_id="request-id", get_remaining_time_in_millis=lambda: int(left() * 1000)
         )
-        return handler(event or {}, context)
+        return handler({} if event is None else event, context)
 
     def create_group(self, name: str = GROUP) -> None:
         """Make a schedule group by hand; never one that exists, for moto would empty it."""

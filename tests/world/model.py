@@ -176,6 +176,13 @@ class Scheduler:
         if members.get("StartDate", math.inf) < self.today() - START_DATE_GRACE:
             message = "The StartDate you specify cannot be earlier than 5 minutes ago."
             raise ServiceError("ValidationException", 400, message)
+        if members.get("StartDate", -math.inf) >= members.get("EndDate", math.inf):
+            raise ServiceError(
+                "ValidationException", 400, "The EndDate must be after the StartDate."
+            )
+        kinds = [name for name in members["Target"] if name.endswith("Parameters")]
+        if kinds and ":function:" in members["Target"]["Arn"]:
+            raise ServiceError("ValidationException", 400, f"{kinds[0]} is not for this target.")
         arn = f"arn:aws:scheduler:eu-south-1:123456789012:schedule/{group_name}/{name}"
         group[name] = {
             **DEFAULTS,
