@@ -28,6 +28,16 @@ MAX_TIMEZONE = 50
 DEFAULT_DESCRIPTION = "Managed by Athena Schedule Manager"
 TIMEZONE = "UTC"
 QUERY_KEYS = ("schedule", "cron", "description", "timezone", "enabled")
+PAUSE = 'write "enabled": false to pause it'
+EXPRESSION = 'write "schedule": "cron(...)"'
+MEANINGS = {  # of keys that are ours by another name: what to write instead
+    "disabled": PAUSE,
+    "paused": PAUSE,
+    "state": PAUSE,
+    "tz": 'write "timezone": "Europe/Rome", say',
+    "cronexpression": EXPRESSION,
+    "scheduleexpression": EXPRESSION,
+}
 MAX_KEYS = 100  # keys of a query that may have a hint
 MAX_KEY = 50  # characters of a key that may have a hint
 NEARLY = 0.8  # of 1: how much alike a key and one of ours are
@@ -157,7 +167,7 @@ def _description(query: Mapping[str, Any]) -> str:
 
 
 def hints(queries: Mapping[str, object]) -> list[str]:
-    """Return a line for each key of a query that looks like a misspelt key of ours. Pure.
+    """Return a line for each key of a query that looks like one of ours and is none. Pure.
 
     The file is shared with the Query Executor, so such a key is never refused.
     """
@@ -165,19 +175,22 @@ def hints(queries: Mapping[str, object]) -> list[str]:
     for query_id, query in queries.items():
         keys = list(query)[:MAX_KEYS] if isinstance(query, dict) else []
         for key in keys:
-            if near := _near_key(key):
-                problem = f"{quoted(key)} is not read; did you mean '{near}'?"
+            if advice := _advice(key):
+                problem = f"{quoted(key)} is not read; {advice}"
                 lines.append(f"HINT: query {quoted(query_id)}: {problem}")
     return lines
 
 
 @functools.lru_cache(maxsize=1024)  # the queries of a file have the same few keys
-def _near_key(key: str) -> str | None:
+def _advice(key: str) -> str | None:
     if key in QUERY_KEYS or len(key) > MAX_KEY:
         return None
     plain = re.sub(r"[\s_-]", "", key).lower()
-    matches = difflib.get_close_matches(plain, QUERY_KEYS, n=1, cutoff=NEARLY)
-    return matches[0] if matches else None
+    if plain in MEANINGS:
+        return MEANINGS[plain]
+    for near in difflib.get_close_matches(plain, QUERY_KEYS, n=1, cutoff=NEARLY):
+        return f"did you mean '{near}'?"
+    return None
 
 
 # --- The existing state, and how it differs

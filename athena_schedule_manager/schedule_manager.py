@@ -16,7 +16,7 @@ import math
 import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -47,6 +47,7 @@ from ._schedules import (
 )
 from ._words import (
     MAX_LINE,
+    MAX_SHOWN,
     AlreadyDoneError,
     CannotReconcileError,
     GroupMissingError,
@@ -65,6 +66,7 @@ PAGES = {"PageSize": 100}
 FRESH = 5.0  # seconds: a schedule that was read longer ago is read again before it is updated
 SETTLED = timedelta(seconds=60)  # without a change, after which a schedule is remembered as read
 MAX_CHANGES = 1000  # lines of a dry run
+RANKS = {"failed": 0, "delete": 1, "kept": 1, "update": 2, "create": 3, "hint": 4}
 KEPT_SHOWN = 10  # deletes held back that the ERROR line names
 NOT_DONE = "not done"  # counts what the clock left, beside the four counters
 
@@ -134,7 +136,7 @@ class Plan:
     deletes: tuple[Change, ...] = ()  # they start when creates and updates have ended
     kept: tuple[Change, ...] = ()  # deletes that the limit holds back: each is a failure
     refusals: tuple[str, ...] = ()  # the line that says so
-    failures: tuple[str, ...] = ()  # the lines of unusable queries and unreadable schedules
+    failures: Mapping[str, str] = field(default_factory=dict)  # lines of what cannot be compared
     not_read: int = 0  # schedules that could not be compared in time
     group_exists: bool = False
 
@@ -240,7 +242,7 @@ def plan_changes(desired: Desired, unusable: Unusable, existing: Existing) -> Pl
         creates=tuple(creates),
         updates=tuple(updates),
         deletes=tuple(Change("delete", name) for name in obsolete),
-        failures=(*unusable.values(), *existing.unreadable.values()),
+        failures={**unusable, **existing.unreadable},
         not_read=len(compared - existing.schedules.keys() - existing.unreadable.keys()),
         group_exists=existing.group_exists,
     )
@@ -262,8 +264,10 @@ def limit_deletes(plan: Plan, limit: int | None) -> Plan:
 
 
 def preview_plan(plan: Plan, hints: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the counters that applying would end in, and the lines that it would log.
+    """Return the counters that applying would end in, and what it would log, as "changes".
 
+    Each of them is {"action": a key of RANKS, "name": a schedule's or "", "line": "..."}, in the
+    order of RANKS, so that the cut at MAX_CHANGES hides no delete; the log has its own order.
     Raises CannotReconcileError when the clock ended the reads: half a plan is no preview.
     """
     if plan.not_read:
@@ -271,16 +275,28 @@ def preview_plan(plan: Plan, hints: Sequence[str] = ()) -> dict[str, Any]:
     results = plan.counters
     for change in plan.changes:
         results[change.counter] += 1
-    lines = [*plan.failures, *plan.refusals]
-    lines += [f"Kept: {change.name}" for change in plan.kept]
-    lines += [change.line for change in plan.changes]
-    lines += hints
-    shown = [one_line(line)[:MAX_LINE] for line in lines[:MAX_CHANGES]]
-    for line in shown:
-        logger.info("%s", line)
-    if len(lines) > MAX_CHANGES:
-        shown.append(f"and {len(lines) - MAX_CHANGES} more")
-    return {**results, "changes": shown}
+    shown = _what_is_shown(plan, hints)
+    for entry in shown[:MAX_CHANGES]:
+        logger.info("%s", entry["line"])
+    changes = sorted(shown, key=lambda entry: RANKS[entry["action"]])
+    if len(changes) > MAX_CHANGES:
+        more = f"and {len(changes) - MAX_CHANGES} more"
+        changes = [*changes[:MAX_CHANGES], _shown("hint", "", more)]
+    return {**results, "changes": changes}
+
+
+def _what_is_shown(plan: Plan, hints: Sequence[str]) -> list[dict[str, str]]:
+    """Return what a dry run tells, in the order of the log."""
+    shown = [_shown("failed", name, line) for name, line in plan.failures.items()]
+    shown += [_shown("kept", "", line) for line in plan.refusals]
+    shown += [_shown("kept", change.name, f"Kept: {change.name}") for change in plan.kept]
+    shown += [_shown(change.action, change.name, change.line) for change in plan.changes]
+    shown += [_shown("hint", "", line) for line in hints]
+    return shown
+
+
+def _shown(action: str, name: str, line: str) -> dict[str, str]:
+    return {"action": action, "name": one_line(name)[:MAX_SHOWN], "line": one_line(line)[:MAX_LINE]}
 
 
 def apply_plan(group: ScheduleGroup, plan: Plan) -> dict[str, int]:
@@ -289,7 +305,7 @@ def apply_plan(group: ScheduleGroup, plan: Plan) -> dict[str, int]:
     Only what somebody else has done meanwhile is in none. Deletes start when every create and
     update has ended.
     """
-    for line in (*plan.failures, *plan.refusals):
+    for line in (*plan.failures.values(), *plan.refusals):
         logger.error("%s", line)
     for change in plan.changes:
         if not group.clock.has_time():

@@ -116,3 +116,18 @@ def test_many_keys_are_checked_in_a_moment() -> None:
     keys = ",".join(f'"{number}": 1' for number in range(200_000))
     with pytest.raises(CannotReconcileError, match="'199999'"):
         parse_config(f'{{"queries": {{{keys}, "199999": 1}}}}'.encode())
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b'[{"name": "c.json", "type": "file"}]', "a folder's listing"),
+        (b'{"values": [], "page": 1}', "a folder's listing"),
+        (b'{"objectId": "1", "gitObjectType": "blob"}', "describes the file"),
+        (b'{"values": 1, "queries": []}', "'queries' is missing or not an object"),
+    ],
+)
+def test_what_a_git_host_answers_instead_of_the_file_is_named(body: bytes, problem: str) -> None:
+    """By its shape; no message tells how to delete everything."""
+    with pytest.raises(CannotReconcileError, match=problem):
+        parse_config(body)

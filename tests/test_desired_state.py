@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from athena_schedule_manager._schedules import DEFAULT_DESCRIPTION, Schedule, Settings, hints
 from athena_schedule_manager.schedule_manager import desired_state
-from tests.world import CRON, EXECUTOR_ARN, NAME, OTHER_CRON, ROLE_ARN, SETTINGS
+from tests.world import (
+    CRON,
+    EXECUTOR_ARN,
+    GROUP,
+    NAME,
+    NOTHING_DONE,
+    OTHER_CRON,
+    ROLE_ARN,
+    SETTINGS,
+)
+
+if TYPE_CHECKING:
+    from tests.world import World
 
 
 def test_the_longest_expression_is_taken_and_a_longer_one_refused() -> None:
@@ -223,3 +235,28 @@ def test_a_key_that_is_nearly_one_of_ours_has_a_hint(key: str, meant: str) -> No
     queries: dict[str, Any] = {"a": {"schedule": CRON, key: True}, "b": None, "c": []}
     told = f"HINT: query 'a': {key!r} is not read; did you mean '{meant}'?"
     assert hints(queries) == ([told] if meant else [])
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("disabled", 'write "enabled": false to pause it'),
+        ("Paused", 'write "enabled": false to pause it'),
+        ("state", 'write "enabled": false to pause it'),
+        ("tz", 'write "timezone": "Europe/Rome", say'),
+        ("cronExpression", 'write "schedule": "cron(...)"'),
+        ("schedule_expression", 'write "schedule": "cron(...)"'),
+    ],
+)
+def test_a_key_that_is_ours_by_meaning_has_a_hint(key: str, advice: str) -> None:
+    """With what to write instead."""
+    told = f"HINT: query 'a': {key!r} is not read; {advice}"
+    assert hints({"a": {"schedule": CRON, key: True}}) == [told]
+
+
+def test_white_space_around_a_time_zone_does_not_count(strict_world: World) -> None:
+    """It is not sent, nor is it a difference."""
+    queries = {"a": {"schedule": CRON, "timezone": f" Europe/Rome\n{' ' * 60}"}}
+    assert strict_world.run(queries) == NOTHING_DONE | {"created": 1}
+    assert strict_world.live()[f"{GROUP}/pn-a"]["ScheduleExpressionTimezone"] == "Europe/Rome"
+    assert strict_world.run() == NOTHING_DONE

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import email.utils
 import io
+import socket
+import threading
 import time
 import traceback
+import tracemalloc
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
@@ -317,3 +320,136 @@ def test_an_error_that_nobody_foresaw_is_a_failed_fetch_without_its_text(
         "?swordfish", ""
     )
     assert pauses == []
+
+
+# --- What a refusal is
+
+
+@pytest.mark.parametrize("headers", [{"x_ratelimit_remaining": "0"}, {"Retry_After": "3"}], ids=str)
+def test_a_403_that_says_a_rate_limit_is_tried_again(
+    git_host: GitHost, pauses: list[float], headers: dict[str, str]
+) -> None:
+    """As a 429 is."""
+    git_host.answer(status(403, **headers), SERVED)
+    assert fetched(git_host.url(), pauses) == BODY
+    assert len(git_host.paths) == 2
+    git_host.answer(status(403, **headers | {"Retry_After": "0"}))
+    with pytest.raises(TransientFetchError, match="the host's rate limit is used up"):
+        fetched(git_host.url(), pauses)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (status(403, cf_mitigated="challenge"), "HTTP 403 Forbidden: a challenge for browsers"),
+        (status(403, X_GitHub_SSO="required; url=x"), "HTTP 403 Forbidden: the organisation's"),
+        (status(404, x_ratelimit_remaining="0"), "HTTP 404 Not Found; verify"),
+        (status(403, x_ratelimit_remaining="1"), "HTTP 403 Forbidden; verify"),
+        (status(203), "HTTP 203 is a sign-in page, not the file"),
+    ],
+)
+def test_what_a_refusal_is_is_said_where_it_tells(
+    git_host: GitHost, pauses: list[float], answer: Callable[[Request], None], words: str
+) -> None:
+    """By a header, or by the status."""
+    git_host.answer(answer)
+    with pytest.raises(CannotReconcileError, match=words):
+        fetched(git_host.url(), pauses)
+    assert len(git_host.paths) == 1
+
+
+# --- Answers that are costly
+
+
+def chunks(size: int, body: bytes) -> Callable[[Request], None]:
+    """Answer with a body in chunks of a size."""
+    pieces = [body[begin : begin + size] for begin in range(0, len(body), size)]
+    sent = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+
+    def answer(request: Request) -> None:
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        request.wfile.write(sent)
+        request.wfile.write(b"0\r\n\r\n")
+
+    return answer
+
+
+def test_small_chunks_cost_no_memory(git_host: GitHost, pauses: list[float]) -> None:
+    """An answer that is longer by two-byte chunks costs its length more, and not 70 times that."""
+    peaks = []
+    for length in (200_000, 400_000):
+        body = b" " * length
+        git_host.answer(chunks(2, body))
+        tracemalloc.start()
+        try:
+            assert fetched(git_host.url(), pauses) == body
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 5 * 200_000
+
+
+def endless(begin: bytes, again: bytes) -> tuple[Callable[[Request], None], threading.Event]:
+    """Answer without an end; the event is set when nobody reads any more."""
+    over = threading.Event()
+
+    def answer(request: Request) -> None:
+        try:
+            request.wfile.write(begin)
+            while not request.server.closing.wait(0.001):
+                request.wfile.write(again)
+        except OSError:
+            over.set()
+
+    return answer, over
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "white space": (b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+    "small chunks": (HEAD, b"1\r\n \r\n"),
+    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a header": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    "a chunk's extension": (HEAD + b"1;", b"x"),
+    "trailers": (HEAD + b"0\r\n", b"x: y\r\n"),
+}
+
+
+def check_that_it_is_closed(host: GitHost, kind: str) -> None:
+    """Give up an exchange with a host that never ends; nobody reads from it afterwards."""
+    answer, over = endless(*ENDLESS[kind])
+    host.answer(answer)
+    with pytest.raises(CannotReconcileError):
+        ConfigSource().fetch(host.url(), Clock(lambda: 240.0))
+    assert over.wait(20)
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_the_connection_of_an_exchange_that_is_given_up_is_closed(
+    git_host: GitHost, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """So that no thread goes on reading, whatever the host sends."""
+    monkeypatch.setattr(_git, "FETCH_SECONDS", 0.3)
+    check_that_it_is_closed(git_host, kind)
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_tls_connection_of_an_exchange_that_is_given_up_is_closed(
+    tls_git_host: GitHost, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """It is what Git hosts have."""
+    monkeypatch.setenv("SSL_CERT_FILE", tls_git_host.certificate_authority)
+    monkeypatch.setattr(_git, "FETCH_SECONDS", 0.5)
+    check_that_it_is_closed(tls_git_host, kind)
+
+
+def test_a_connection_that_stands_after_its_exchange_was_given_up_is_closed() -> None:
+    """A name lookup may take longer than the run."""
+    exchange = _git.Exchange("https://git.example/", "", 1.0)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        exchange.give_up()
+        exchange.watch(ours)
+        assert theirs.recv(1) == b""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from athena_schedule_manager._words import CannotReconcileError
-from tests.world import CRON, NOTHING_DONE, OTHER_CRON, messages
+from tests.world import CRON, NOTHING_DONE, OTHER_CRON, messages, shown
 
 if TYPE_CHECKING:
     from tests.world import World
@@ -34,7 +34,7 @@ def test_what_the_limit_holds_back_is_named(
     ten.create("pn-z")
     monkeypatch.setenv("MAX_DELETIONS", "5")
     names = [*(f"pn-q{number}" for number in range(10)), "pn-z"]
-    lines = ten.run({}, event=DRY)["changes"]
+    lines = shown(ten.run({}, event=DRY))
     assert lines[1:] == [f"Kept: {name}" for name in names]
     caplog.clear()
     ten.run({})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from tests.world import CRON, GROUP, NAME, NOTHING_DONE
 from tests.world.faults import FAULTS, TRANSIENT, Hanging, response
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
+
     from tests.world import World
 
 
@@ -97,3 +100,40 @@ def test_a_listing_that_ignores_the_prefix_does_no_harm(strict_world: World) -> 
     strict_world.faults.scheduler.ignores_prefix = True
     assert strict_world.run({}) == NOTHING_DONE | {"deleted": 1}
     assert list(strict_world.ours()) == ["foreign"]
+
+
+def test_a_token_that_repeats_is_a_failed_listing(strict_world: World) -> None:
+    """At the first repeat, not when the clock ends; and never half a listing."""
+    strict_world.many(CRON, 3)
+    tokens = iter(["a", "b", "a"])
+
+    def answer() -> AWSResponse:
+        return response(json.dumps({"Schedules": [], "NextToken": next(tokens)}).encode())
+
+    strict_world.faults.hook("ListSchedules", answer)
+    with pytest.raises(CannotReconcileError, match="its NextToken repeats"):
+        strict_world.run({})
+    assert strict_world.faults.calls == ["ListSchedules"] * 3
+    assert len(strict_world.ours()) == 3
+
+
+def test_what_the_listing_shows_of_another_group_is_skipped(strict_world: World) -> None:
+    """An emulator may ignore the group; its schedules are nobody's business here."""
+    strict_world.create(NAME)
+    strict_world.create("pn-theirs", "other-group")
+    assert strict_world.faults.scheduler
+    strict_world.faults.scheduler.ignores_group = True
+    for deleted in (1, 0):
+        assert strict_world.run({}) == NOTHING_DONE | {"deleted": deleted}
+    assert list(strict_world.live()) == ["other-group/pn-theirs"]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"null", b"\xff", b'{"Schedules": [{}]}'])
+def test_a_page_that_cannot_be_read_is_asked_for_again(strict_world: World, body: bytes) -> None:
+    """A page without its members never looks like missing schedules."""
+    strict_world.many(CRON, 3)
+    strict_world.faults.hook("ListSchedules", lambda: response(body), times=2)
+    assert strict_world.run({"0": {"schedule": CRON}}) == NOTHING_DONE | {"deleted": 2}
+    strict_world.faults.hook("ListSchedules", lambda: response(body))
+    with pytest.raises(CannotReconcileError, match="an answer that cannot be read"):
+        strict_world.run({})

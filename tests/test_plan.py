@@ -214,7 +214,7 @@ def test_a_schedule_that_could_not_be_read_is_in_no_change() -> None:
     state = Existing(frozenset({NAME}), {}, {NAME: "Failed to read"}, group_exists=True)
     plan = plan_of({"daily-report": QUERY, "broken": {}}, state)
     assert lines(plan) == []
-    assert plan.failures[1:] == ("Failed to read",)
+    assert list(plan.failures.values())[1:] == ["Failed to read"]
 
 
 def test_a_schedule_without_time_to_read_it_is_in_no_change() -> None:

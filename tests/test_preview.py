@@ -20,6 +20,7 @@ from tests.world import (
     document,
     messages,
     response,
+    shown,
     status,
 )
 
@@ -54,6 +55,11 @@ def arrange(world: World) -> None:
     world.create("pn-broken")
 
 
+def change(action: str, name: str, line: str) -> dict[str, str]:
+    """Return a change of a dry run's answer."""
+    return {"action": action, "name": name, "line": line}
+
+
 def test_a_dry_run_returns_what_a_run_would_do_and_writes_nothing(strict_world: World) -> None:
     """The counters, and the very lines that the log would show."""
     arrange(strict_world)
@@ -64,10 +70,10 @@ def test_a_dry_run_returns_what_a_run_would_do_and_writes_nothing(strict_world: 
         "deleted": 1,
         "failed": 1,
         "changes": [
-            BROKEN_LINE,
-            f"CREATE: pn-new (cron: {CRON})",
-            f"UPDATE: pn-drifted (cron: {OTHER_CRON} → {CRON})",
-            "DELETE: pn-obsolete (removed from config)",
+            change("failed", "pn-broken", BROKEN_LINE),
+            change("delete", "pn-obsolete", "DELETE: pn-obsolete (removed from config)"),
+            change("update", "pn-drifted", f"UPDATE: pn-drifted (cron: {OTHER_CRON} → {CRON})"),
+            change("create", "pn-new", f"CREATE: pn-new (cron: {CRON})"),
         ],
     }
     assert strict_world.live() == before
@@ -81,9 +87,22 @@ def test_a_dry_run_predicts_the_run_that_follows(
     arrange(strict_world)
     predicted = strict_world.run(MIXED, event=DRY)
     caplog.clear()
-    changes = predicted.pop("changes")
+    lines = shown(predicted)
+    del predicted["changes"]
     assert strict_world.run() == predicted
-    assert changes == messages(caplog, logging.ERROR) + messages(caplog)[1:-1]
+    assert sorted(lines) == sorted(messages(caplog, logging.ERROR) + messages(caplog)[1:-1])
+
+
+def test_the_log_of_a_dry_run_has_the_order_of_the_run_that_follows(
+    strict_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Creates, updates, deletes."""
+    arrange(strict_world)
+    strict_world.run(MIXED, event=DRY)
+    logged = [line.removeprefix("DRY RUN ") for line in messages(caplog)]
+    caplog.clear()
+    strict_world.run()
+    assert logged[-4:] == messages(caplog, logging.ERROR) + messages(caplog)[1:-1]
 
 
 def test_a_dry_run_makes_no_group(strict_world: World) -> None:
@@ -124,10 +143,10 @@ def test_a_line_of_a_dry_run_is_cut_at_1000_characters(
     """And so is what a service answers, in the log, too."""
     strict_world.create(NAME, Description="x" * 512)
     queries = {"daily-report": {"schedule": CRON, "description": "y" * 512}}
-    lines = strict_world.run(queries, event=DRY)["changes"]
+    lines = shown(strict_world.run(queries, event=DRY))
     assert list(map(len, lines)) == [1000]
     strict_world.faults.hook("GetSchedule", long_answer)
-    [line] = strict_world.run(queries, event=DRY)["changes"]
+    [line] = shown(strict_world.run(queries, event=DRY))
     assert len(line) == 1000
     strict_world.run(queries)
     [line] = messages(caplog, logging.ERROR)
@@ -148,7 +167,8 @@ def test_hints_are_told_in_dry_runs_alone(
     queries = {"a": {"schedule": CRON, "timezon": "Europe/Rome"}}
     hint = "HINT: query 'a': 'timezon' is not read; did you mean 'timezone'?"
     found = strict_world.run(queries, event=DRY)
-    assert found["changes"] == [f"CREATE: pn-a (cron: {CRON})", hint]
+    assert found["changes"][1:] == [change("hint", "", hint)]
+    assert shown(found)[0] == f"CREATE: pn-a (cron: {CRON})"
     caplog.clear()
     assert strict_world.run() == NOTHING_DONE | {"created": 1}
     assert "HINT" not in caplog.text
@@ -157,7 +177,10 @@ def test_hints_are_told_in_dry_runs_alone(
 def test_changes_are_escaped_like_the_log(strict_world: World) -> None:
     """They are its very lines."""
     found = strict_world.run({"a": {"schedule": "cron(0 2 * * ?\n\u202e)"}}, event=DRY)
-    assert found["changes"] == [r"CREATE: pn-a (cron: cron(0 2 * * ?\n\u202e))"]
+    assert shown(found) == [r"CREATE: pn-a (cron: cron(0 2 * * ?\n\u202e))"]
+    found = strict_world.run({"a\n\u202e" + "b" * 5000: {}}, event=DRY)
+    [failed] = found["changes"]
+    assert (failed["name"].isprintable(), len(failed["name"])) == (True, 200)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +192,19 @@ def test_a_thousand_changes_are_shown_at_most(strict_world: World, count: int, l
     found = strict_world.run(queries, event=DRY)
     assert found["created"] == count
     assert len(found["changes"]) == min(count, 1001)
-    assert found["changes"][-1].startswith(last)
+    assert shown(found)[-1].startswith(last)
+
+
+def test_what_the_cut_at_a_thousand_hides_is_never_a_delete(strict_world: World) -> None:
+    """Failures come first, then what is deleted or kept, updates, creates, hints."""
+    for name in ("pn-z", "pn-drifted"):
+        strict_world.create(name, ScheduleExpression=OTHER_CRON)
+    queries: dict[str, Any] = {f"q{n:04}": {"schedule": CRON, "tz": "x"} for n in range(1200)}
+    found = strict_world.run(queries | {"drifted": {"schedule": CRON}, "x": {}}, event=DRY)
+    actions = [entry["action"] for entry in found["changes"]]
+    assert actions[:4] == ["failed", "delete", "update", "create"]
+    assert actions[-2:] == ["create", "hint"]
+    assert shown(found)[-1] == f"and {1200 + 1200 + 3 - 1000} more"
 
 
 @pytest.mark.parametrize(
@@ -258,7 +293,7 @@ def test_a_candidate_is_compared_instead(strict_world: World) -> None:
     strict_world.run(QUERIES)
     candidate = strict_world.git_host.publish({"queries": {}})
     found = strict_world.run(event=DRY | {"config_git_url": candidate})
-    assert found["changes"] == [f"DELETE: {NAME} (removed from config)"]
+    assert shown(found) == [f"DELETE: {NAME} (removed from config)"]
     assert strict_world.git_host.paths == [
         candidate.partition(":")[2].partition("/org")[1] + (candidate.partition("/org")[2])
     ]

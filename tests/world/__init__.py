@@ -14,6 +14,7 @@ from tests.world.environment import (
     clean_environment,
     messages,
     settings_environment,
+    shown,
 )
 from tests.world.faults import Faults, error_response, response
 from tests.world.git_host import GitHost, Request, document, drip, hang, redirect, reset, status
@@ -44,5 +45,6 @@ __all__ = [
     "reset",
     "response",
     "settings_environment",
+    "shown",
     "status",
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from athena_schedule_manager._schedules import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
     import pytest
 
@@ -61,6 +61,11 @@ def settings_environment(config_git_url: str) -> dict[str, str]:
         "QUERY_EXECUTOR_ARN": EXECUTOR_ARN,
         "SCHEDULE_ROLE_ARN": ROLE_ARN,
     }
+
+
+def shown(answer: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a dry run's answer."""
+    return [change["line"] for change in answer["changes"]]
 
 
 def messages(caplog: pytest.LogCaptureFixture, level: int = logging.INFO) -> list[str]:

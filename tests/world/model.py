@@ -73,6 +73,7 @@ class Scheduler:
         """Begin with the group `default`; `now` dates the changes, `today` judges a StartDate."""
         self.today = today
         self.ignores_prefix = False
+        self.ignores_group = False
         self.page_size = 100  # it may be less than what is asked for
         self.groups: dict[str, dict[str, dict[str, Any]]] = {"default": {}}
         self.now = now
@@ -101,6 +102,8 @@ class Scheduler:
     ) -> dict[str, Any]:
         """List in the order of names, a page at a time."""
         groups = [self._group(GroupName)] if GroupName else self.groups.values()
+        if self.ignores_group:
+            groups = self.groups.values()
         schedules = sorted(
             (schedule for group in groups for schedule in group.values()), key=itemgetter("Arn")
         )
