@@ -1,4 +1,6 @@
-"""What `make soak` does: random worlds and kills, other ones each round, until the time is over.
+"""What `make soak` does, another part each round, until the time is over.
+
+Random worlds, kills, and two runs at once in every order of their calls.
 
 Each round is a process of its own; every third has a seventh of a core, as at 256 MB of memory, and
 a run that must come back in time though it has more to do than that allows.
@@ -21,6 +23,7 @@ from athena_schedule_manager._calls import Clock
 from tests.tools.share import limited
 from tests.world import bystander, clean_environment, draws
 from tests.world.environment import CRON, FIGURES, OTHER_CRON, TRIED
+from tests.world.interleavings import all_meetings, check, staged
 from tests.world.kills import CALLS, fork_server, survive_a_kill
 from tests.world.model_server import model_server
 from tests.world.random_worlds import RULES, live_through, reconciling
@@ -28,6 +31,7 @@ from tests.world.random_worlds import RULES, live_through, reconciling
 SEVENTH = 1 / 7
 WORLDS = 500
 KILLS = 10
+MEETINGS = 60  # of 400
 MANY, SECONDS = 1_000, 10.0  # schedules that all differ, and what a hurried run has for them
 
 
@@ -50,6 +54,15 @@ def kills(number: int) -> None:
     with model_server() as remote:
         for _ in range(KILLS):
             survive_a_kill(remote, fork_server(), dice.randint(2, CALLS))
+
+
+def meet(number: int, share: float) -> None:
+    """Let two runs meet in all orders: a part of the meetings, another one in each round."""
+    meetings = all_meetings()
+    random.Random(number).shuffle(meetings)  # noqa: S311 - repeatable on purpose
+    with staged() as stage:
+        for meeting in meetings[: round(MEETINGS * share)]:
+            check(stage, meeting)
 
 
 def hurry() -> None:
@@ -77,6 +90,7 @@ def live_a_round(number: int, share: float) -> None:
     logger.addHandler(logging.NullHandler())
     worlds(number, round(WORLDS * share))
     kills(number)
+    meet(number, share)
     if share < 1:
         hurry()
     print(json.dumps(TRIED))

@@ -28,7 +28,7 @@ QUERIES: dict[str, Any] = {"daily-report": {"schedule": CRON}}
 SETTINGS = Settings("https://git.example/config.json", EXECUTOR_ARN, ROLE_ARN)
 TRIED: Counter[str] = Counter()
 """How many worlds, faults and so on were tried, for the last lines of a test or soak run."""
-FIGURES = ("worlds", "faults", "freezes", "kills")
+FIGURES = ("worlds", "faults", "freezes", "kills", "orders")
 NOTHING_DONE = {"created": 0, "updated": 0, "deleted": 0, "failed": 0}
 
 
