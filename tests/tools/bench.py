@@ -46,6 +46,7 @@ class Case:
     latency: float = LATENCY
     quota: float = 0.0
     outage: float = 0.0
+    hanging: int = 0
 
     @property
     def share(self) -> float:
@@ -55,6 +56,8 @@ class Case:
     @property
     def times(self) -> int:
         """How often it is measured, on a machine that others use, too; the best counts."""
+        if self.hanging:
+            return 1  # it takes the patience
         whole = self.memory == WHOLE_CORE and self.count < 10_000 and self.name != "serial"
         return 3 if whole or self.count <= 100 else 1
 
@@ -63,6 +66,7 @@ class Case:
         """The case's name with its conditions."""
         conditions = [f"at {self.quota:.0f}/s"] * bool(self.quota)
         conditions += [f"{self.outage:.0f} s of outage"] * bool(self.outage)
+        conditions += [f"{self.hanging} of them hanging"] * bool(self.hanging)
         return ", ".join([self.name.replace("_", " "), *conditions])
 
 
@@ -72,6 +76,7 @@ CASES = (
     *(Case(name, 1_000) for name in ("serial", "threads", "raw", "listing", "cold", "warm")),
     *(Case(name, 1_000) for name in ("creates", "updates")),
     Case("cold", 1_000, outage=OUTAGE),
+    Case("cold", 20, hanging=2),
     *(Case(name, 1_000, DEFAULT) for name in ("cold", "warm")),
     *(Case(name, 10_000, DEFAULT) for name in ("listing", "cold", "warm")),
     Case("cold", 1_500, quota=QUOTA, latency=0.0),
@@ -115,7 +120,8 @@ def measure(server: RemoteScheduler, case: Case) -> Measured:
         assert process.stdout is not None
         server.control(latency=0.0, groups=groups)
         process.stdout.readline()
-        server.control(latency=case.latency, quota=case.quota, outage=case.outage, groups=groups)
+        conditions = {"latency": case.latency, "quota": case.quota, "outage": case.outage}
+        server.control(**conditions, hanging=case.hanging, groups=groups)
         with limited(process.pid, case.share) as how:
             print(file=process.stdin, flush=True)
             wall, processor, peak = json.loads(process.stdout.readline())

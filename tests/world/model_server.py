@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Any
 import botocore
 import trustme
 
+from tests.world.environment import GROUP
 from tests.world.model import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BEFORE_OUTAGE = 100  # calls
+HANGS = 8.0  # seconds: longer than the read timeout
 
 
 class Server:
@@ -42,17 +44,21 @@ class Server:
         latency: float = 0.0,
         quota: float = 0.0,
         outage: float = 0.0,
+        hanging: int = 0,
         groups: dict[str, Any] | None = None,
     ) -> None:
         """Set the seconds a call takes, the calls a second (0: any number), all groups.
 
-        An outage of so many seconds begins with a call in the midst of a run. All connections are
+        So many schedules, the first by name, are read for longer than any client waits. An
+        outage of so many seconds begins with a call in the midst of a run. All connections are
         closed, as those of a client are that was idle between two runs.
         """
         for writer in self.writers:
             writer.close()
         self.latency, self.quota, self.calls = latency, quota, 0
         self.outage, self.out_until = outage, -math.inf
+        names = sorted((groups or {}).get(GROUP, {}))
+        self.hanging = tuple(f"/{name}?groupName={GROUP}" for name in names[:hanging])
         self.tokens, self.filled = quota / 10, time.monotonic()
         self.scheduler = Scheduler()
         self.scheduler.groups.update(groups or {})
@@ -69,6 +75,8 @@ class Server:
                 if target == "/control":
                     self.writers.discard(writer)  # it is to be answered
                 code, headers, answer = await self.answer(method, target, body)
+                if writer.is_closing():
+                    break  # the client has waited long enough
                 lines = [f"HTTP/1.1 {code} -", f"content-length: {len(answer)}"]
                 lines += [f"{name}: {value}" for name, value in headers.items()]
                 writer.write("\r\n".join([*lines, "", ""]).encode() + answer)
@@ -85,6 +93,8 @@ class Server:
         if target in state:
             return 200, {}, json.dumps(state[target]).encode()
         self.calls += 1
+        if method == "GET" and target.endswith(self.hanging):
+            await asyncio.sleep(HANGS)
         if self.latency:
             await asyncio.sleep(self.latency)
         if self._is_out():
