@@ -8,13 +8,11 @@ READY := $(VENV)/ready
 OLDEST_BOTO3 := boto3==1.40.0 botocore==1.40.0
 API_TESTS := $(addprefix tests/test_,$(addsuffix .py,api faults retries updates shapes))
 CONFIG ?=
-VERBOSE ?=
 SECONDS ?= 600
 
 STACK ?= pn-athena-schedule-manager
 PARAMETERS ?=
 CONFIRM ?=
-DRAIN_SECONDS := 240
 EVENT ?= tests/events/scheduled.json
 SHA ?=
 QUERY ?=
@@ -23,20 +21,31 @@ AWS ?= aws
 SAM ?= sam
 # Values reach the recipes in the environment as they were typed: neither make nor a shell expands a $ in them.
 override CONFIG := $(value CONFIG)
+override STACK := $(value STACK)
+override PARAMETERS := $(value PARAMETERS)
+override CONFIRM := $(value CONFIRM)
+override EVENT := $(value EVENT)
 override SHA := $(value SHA)
 override QUERY := $(value QUERY)
 override PAYLOAD := $(value PAYLOAD)
-override PARAMETERS := $(value PARAMETERS)
-export CONFIG VERBOSE SHA QUERY PAYLOAD PARAMETERS STACK CONFIRM DRAIN_SECONDS AWS SAM
+override AWS := $(value AWS)
+override SAM := $(value SAM)
+export CONFIG STACK PARAMETERS CONFIRM EVENT SHA QUERY PAYLOAD AWS SAM
+
+# A misspelt variable would be ignored in silence, and the command would do something else.
+KNOWN := CONFIG STACK PARAMETERS CONFIRM EVENT SHA QUERY PAYLOAD AWS SAM SECONDS PYTHON SHELL ARTIFACTS_DIR
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))
+$(if $(UNKNOWN),$(error There is no variable $(firstword $(UNKNOWN)); the variables are $(KNOWN)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-oldest lint format check bench soak build validate deploy publish fire invoke invoke-local logs dropped pause resume delete clean
+.PHONY: help run test test-oldest lint format check bench soak build deploy publish fire invoke invoke-local logs dropped pause resume delete clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(READY) ## play the whole story on loopback, or check a file: make run CONFIG=path/to/config.json (VERBOSE=1: the mock's log)
-	@$(BIN)/python -m tests.tools $(if $(value CONFIG),check "$$CONFIG",story)
+run: $(READY) ## play the whole story on loopback, or check a file: make run CONFIG=path/to/config.json
+	@$(BIN)/python -m $(if $(value CONFIG),athena_schedule_manager.tools check "$$CONFIG",tests.tools story)
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal $(COVERAGE)
@@ -63,54 +72,49 @@ bench: $(READY) ## measure the manager beside references, some minutes
 soak: $(READY) ## random worlds, faults and kills for ten minutes, or SECONDS=n
 	@$(BIN)/python -m tests.tools.soak $(SECONDS)
 
+# By name, so that a file that lies beside them is not deployed.
+MODULES := __init__ index schedule_manager _schedules _git _urls _calls _words _expressions
+
 build: ## build the artifact that is deployed: the package's modules alone
 	$(SAM) build --build-in-source
 
 build-AthenaScheduleManager: # what sam build calls
 	mkdir -p "$(ARTIFACTS_DIR)/athena_schedule_manager"
-	cp athena_schedule_manager/*.py "$(ARTIFACTS_DIR)/athena_schedule_manager/"
+	cp $(MODULES:%=athena_schedule_manager/%.py) "$(ARTIFACTS_DIR)/athena_schedule_manager/"
 
-validate: $(READY) ## lint the template, as it is written and as SAM transforms it
-	$(SAM) validate --lint
-	$(BIN)/python -m tests.tools.transformed | $(BIN)/cfn-lint
-
-STACK_OUTPUT = $(AWS) cloudformation describe-stacks --stack-name "$(STACK)" --output text --query
-
-# The targets of the stack that are more than a line, with the standard library alone; see the modules' docstrings.
-DEPLOY = $(PYTHON) -m tests.tools.deploy
-OPERATE = $(PYTHON) -m tests.tools.operate
+# Those of the stack need the standard library, the AWS CLI and, to deploy, the SAM CLI.
+TOOL = @$(PYTHON) -m athena_schedule_manager.tools
 
 deploy: ## deploy, or update with what the stack has and PARAMETERS='Key=value ...'
-	@$(DEPLOY)
+	$(TOOL) deploy
 
 publish: ## schedule what the configuration holds at another commit, after showing it: make publish SHA=<40 digits>
-	@$(PYTHON) -m tests.tools publish
+	$(TOOL) publish
 
 fire: ## run one query now, as its schedule would: make fire QUERY=daily-report
-	@$(PYTHON) -m tests.tools fire
+	$(TOOL) fire
 
 invoke: ## invoke the deployed function and print what it logs and returns; PAYLOAD='{"dry_run": true}'
-	@$(OPERATE) invoke
+	$(TOOL) invoke
 
 invoke-local: ## invoke the function in Lambda's container image: needs Docker; EVENT=path of an event file
 	@docker info > /dev/null 2>&1 || { echo "sam local invoke needs Docker, and none is running: see make run" >&2; exit 1; }
-	$(SAM) local invoke AthenaScheduleManager --event "$(EVENT)"
+	$(SAM) local invoke AthenaScheduleManager --event "$$EVENT"
 
 logs: ## follow the log of the deployed function
-	@set -e; group=$$($(STACK_OUTPUT) "Stacks[0].Outputs[?OutputKey=='LogGroupName'].OutputValue"); \
-	$(AWS) logs tail "$$group" --since 1h --follow
+	$(TOOL) logs
 
 dropped: ## show which invocations schedules gave up, when and why
-	@$(OPERATE) dropped
+	$(TOOL) dropped
 
 pause: ## turn the trigger off, until make resume
-	@$(OPERATE) pause
+	$(TOOL) pause
 
 resume: ## turn the trigger on
-	@$(OPERATE) resume
+	$(TOOL) resume
 
 delete: ## delete the stack: says what goes with it, and needs CONFIRM=yes
-	@$(OPERATE) delete
+	$(TOOL) delete
 
 clean: ## remove the environments and all caches
 	rm -rf $(VENV) $(VENV)-oldest .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from athena_schedule_manager import _git, _urls
-from tests.tools.publish import replaced, revision
+from athena_schedule_manager.tools.publish import replaced, revision
 from tests.world import EXECUTOR_ARN, SHA
 from tests.world.cloud import PLAN, SCHEDULE, URL, Cloud
 
@@ -53,14 +53,6 @@ def test_no_url_is_shown_for_it_may_hold_a_token(cloud: Cloud) -> None:
     cloud.set(answers={"head": {"error": fetching}})
     refused = cloud.make("publish", f"SHA={'d' * 40}")
     assert "Failed to fetch config from Git: ConfigGitUrl: HTTP 404\n" in refused.stderr
-
-
-def test_a_later_deployment_does_not_bring_the_old_sha_back(cloud: Cloud) -> None:
-    """Or the queries added since would be deleted: deploy, publish, deploy."""
-    assert cloud.make("deploy").returncode == 0
-    assert cloud.make("publish", f"SHA={NEXT}").returncode == 0
-    assert cloud.make("deploy", "PARAMETERS=LogRetentionDays=90").returncode == 0
-    assert cloud.now()["url"] == URL.replace(SHA, NEXT)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from athena_schedule_manager.schedule_manager import desired_state
 from tests.world import SETTINGS
 
 ROOT = Path(__file__).parent.parent
-SCHEMA = ROOT / "athena_schedule_manager" / "query-executor-config.schema.json"
-EXAMPLES = ROOT / "tests" / "tools" / "examples"
+SCHEMA = ROOT / "athena_schedule_manager" / "tools" / "query-executor-config.schema.json"
+EXAMPLES = ROOT / "athena_schedule_manager" / "tools" / "examples"
 LOADED: dict[str, Any] = json.loads(SCHEMA.read_text("utf-8"))
 VALIDATOR = Draft7Validator(LOADED)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import fields
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from athena_schedule_manager import __version__
 from athena_schedule_manager._schedules import Settings
 from athena_schedule_manager.index import handler
 from tests.tools.transformed import TEMPLATE, template, transformed
@@ -70,13 +72,12 @@ def test_the_handler_resolves(function: Any) -> None:
 
 
 def test_the_function_is_as_documented(function: Any) -> None:
-    """Runtime, architecture, memory, the log's format and no reserved concurrency by default."""
+    """Runtime, architecture, memory, the log's format and no reserved concurrency."""
     assert function["Runtime"] == "python3.13"
     assert function["Architectures"] == ["arm64"]
     assert function["MemorySize"] == {"Ref": "MemorySize"}
     assert function["LoggingConfig"]["LogFormat"] == "Text"
-    assert function["ReservedConcurrentExecutions"]["Fn::If"][0] == "ReservesConcurrency"
-    assert template()["Parameters"]["ReservedConcurrency"]["Default"] == ""
+    assert "ReservedConcurrentExecutions" not in function
 
 
 def test_an_invocation_is_not_tried_again(resources: Any) -> None:
@@ -239,10 +240,29 @@ def test_the_artifact_holds_exactly_the_packages_modules(artifact: Path) -> None
     found = {str(path.relative_to(artifact)) for path in artifact.rglob("*") if path.is_file()}
     modules = {path.name for path in (ROOT / "athena_schedule_manager").glob("*.py")}
     assert found == {f"athena_schedule_manager/{module}" for module in modules}
+    assert not any("tools" in name for name in found)
     code = "import athena_schedule_manager.index as index; print(index.__file__)"
     output = subprocess.check_output([sys.executable, "-c", code], cwd=artifact, text=True)  # noqa: S603 - ours
     assert Path(output.strip()).parent.parent == artifact
     assert template()["Resources"][LOGICAL_ID]["Metadata"] == {"BuildMethod": "makefile"}
+
+
+def test_a_stray_file_beside_the_modules_is_not_deployed(tmp_path: Path) -> None:
+    """A note, a copy or a script that somebody has left there."""
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT / "athena_schedule_manager", copy / "athena_schedule_manager")
+    shutil.copy(ROOT / "Makefile", copy)
+    (copy / "athena_schedule_manager" / "secrets_of_mine.py").touch()
+    command = ["make", f"build-{LOGICAL_ID}", f"ARTIFACTS_DIR={tmp_path / 'artifact'}"]
+    subprocess.run(command, cwd=copy, check=True, capture_output=True)  # noqa: S603 - ours
+    found = {path.name for path in (tmp_path / "artifact").rglob("*.py")}
+    assert "index.py" in found
+    assert "secrets_of_mine.py" not in found
+
+
+def test_the_version_is_told_by_the_package_and_the_stack_alike() -> None:
+    """So an operator sees which code a stack has."""
+    assert template()["Outputs"]["Version"]["Value"] == __version__
 
 
 @needs_awslambdaric

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from tests.tools import terminal
+from athena_schedule_manager.tools import terminal
 
 if __name__ == "__main__":
     terminal.prepare()  # before the tool's imports, which take a second

@@ -29,7 +29,8 @@ class Stack:
             (place / tool).chmod(0o700)
         for name in ("Makefile", "template.yaml"):
             (place / name).write_text((ROOT / name).read_text("utf-8"))
-        (place / "tests").symlink_to(ROOT / "tests")
+        for name in ("athena_schedule_manager", "tests"):
+            (place / name).symlink_to(ROOT / name)
         (place / "temporary").mkdir()
         self.place = place
 

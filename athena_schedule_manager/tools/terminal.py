@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def prepare() -> None:
-    """Let Ctrl-C end the process at once, and show as an escape what the terminal cannot."""
+    """Show as an escape what the terminal cannot show; let Ctrl-C end an import at once."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.raiseExceptions = False  # a log line into a closed pipe is lost, and that is all
     for stream in (sys.stdout, sys.stderr):
@@ -29,7 +29,31 @@ def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
     except BrokenPipeError:
         forget_output()
         return 0
+    except KeyboardInterrupt:  # the tool has said what there is to say
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+        raise
     return code
+
+
+def catch_interrupts() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt from now on: for tools that put things back."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def say(*words: str) -> None:
+    """Print at once, so that lines stay in order beside those of other programs."""
+    print(*words, flush=True)
+
+
+def remark(*words: str) -> None:
+    """Print to standard error, which leaves standard output to what was asked for."""
+    print(*words, file=sys.stderr, flush=True)
+
+
+def shown(text: str) -> str:
+    """Return a text that others wrote with each character escaped that could disguise a line."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def emit(text: str) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from athena_schedule_manager._expressions import expression_problem
-from tests.tools.next_runs import DAYS, MONTHS
+from athena_schedule_manager.tools.next_runs import DAYS, MONTHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,29 +1,38 @@
-"""What `make fire QUERY=` does: run one query now, as its schedule would, after showing how."""
+"""Run one query now, as its schedule would, after showing the schedule, its target and its input.
+
+make fire QUERY=daily-report
+"""
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
-from tests.tools.cloud import AwsError, StopError, aws, call_function, run_target, say, the_stack
+from athena_schedule_manager.tools.aws import AwsError, aws, call_function, the_stack
+from athena_schedule_manager.tools.command_line import OK, Parser, StopError
+from athena_schedule_manager.tools.terminal import say
 
 
-def main(_: list[str]) -> int:
-    """Invoke the target of the query that the variable QUERY names."""
-    run_target(lambda: fire(os.environ.get("QUERY", "")))
-    return 0
+def main(arguments: list[str]) -> int:
+    """Invoke the target of the query's schedule."""
+    parser = Parser("fire", __doc__)
+    parser.add_stack()
+    parser.add_variable("QUERY", "the query's id, as in the file")
+    asked = parser.parse_args(arguments)
+    fire(asked.stack, asked.query)
+    return OK
 
 
-def fire(query_id: str) -> None:
+def fire(stack_name: str, query_id: str) -> None:
     """Show the schedule, its target and its input, and invoke the target with it."""
     if not query_id:
         raise StopError("Name the query, as in: make fire QUERY=daily-report")
-    stack = the_stack()
+    stack = the_stack(stack_name)
     name = f"{stack.parameters.get('ProjectName') or 'pn'}-{query_id}"
     schedule = live_schedule(stack.output("ScheduleGroupName"), name)
     target = schedule["Target"]
-    function, payload = target["Arn"], target.get("Input", "{}")
+    function = target["Arn"]
+    payload = target.get("Input", "{}")
     say(f"schedule: {name} ({schedule['ScheduleExpression']}, {schedule['State']})")
     say(f"target:   {function}\ninput:    {payload}")
     call_function(function, payload, "--invocation-type", "Event")

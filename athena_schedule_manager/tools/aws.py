@@ -1,6 +1,7 @@
-"""The stack, through the AWS CLI: what the targets of make that deploy and operate share.
+"""The stack, through the AWS CLI: what the tools that deploy and operate share.
 
-Standard library only, since these targets must not need the environment in .venv.
+Standard library only, since these tools must not need the environment in .venv. Every program is
+started by `run`, which a test replaces.
 """
 
 from __future__ import annotations
@@ -10,57 +11,67 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from athena_schedule_manager.tools.command_line import StopError
+from athena_schedule_manager.tools.terminal import say
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 READ_TIMEOUT = 300  # seconds: longer than the function's own timeout
 
-
-class StopError(Exception):
-    """A target stops here; the message is a sentence for the person who typed it."""
+sleep = time.sleep  # which a test replaces, as it does `run`
 
 
 class AwsError(StopError):
     """The AWS CLI failed; the message is what it printed."""
 
 
-def run_target(target: Callable[[], None]) -> None:
-    """Run a target, and exit with a sentence instead of a traceback."""
-    try:
-        target()
-    except StopError as error:
-        sys.exit(str(error))
-    except (KeyboardInterrupt, EOFError):
-        sys.exit("\nStopped.")
+def run(
+    command: Sequence[str], env: Mapping[str, str], show: Callable[[str], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end: keep what it prints, or hand each line to `show` at once."""
+    if show is None:
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=env)  # noqa: S603 - what make was told
+    with subprocess.Popen(  # noqa: S603 - what make was told
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
+    ) as process:
+        for line in process.stdout or []:
+            show(line.rstrip("\n"))
+    return subprocess.CompletedProcess(command, process.returncode, "", "")
 
 
-def say(*words: str) -> None:
-    """Print at once, so that lines stay in order beside those of the tools."""
-    print(*words, flush=True)
-
-
-def tool(name: str) -> list[str]:
+def program(name: str) -> list[str]:
     """Return the words that start the AWS CLI or the SAM CLI."""
     return shlex.split(os.environ.get(name) or name.lower())
 
 
-def aws(service: str, operation: str, *words: str, attempts: int = 3) -> Any:
+def aws(service: str, operation: str, *words: str, attempts: int = 3) -> Any:  # noqa: ANN401 - its JSON
     """Call the AWS CLI and return its answer. Raises AwsError."""
-    command = [*tool("AWS"), "--output", "json", service, operation, *words]
+    command = [*program("AWS"), "--output", "json", service, operation, *words]
     env = {**os.environ, "AWS_MAX_ATTEMPTS": str(attempts)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)  # noqa: S603 - what make was told
+        done = run(command, env)
     except OSError as error:
         raise StopError(f"The AWS CLI cannot be started: {error}") from error
     if done.returncode:
         raise AwsError(done.stderr.strip())
     return json.loads(done.stdout or "null")
+
+
+def follow(*words: str) -> None:
+    """Call the AWS CLI and show what it prints while it runs. Raises AwsError."""
+    try:
+        done = run([*program("AWS"), *words], os.environ, say)
+    except OSError as error:
+        raise StopError(f"The AWS CLI cannot be started: {error}") from error
+    if done.returncode:
+        raise AwsError("The AWS CLI has failed, see above")
 
 
 @dataclass(frozen=True)
@@ -80,11 +91,6 @@ class Stack:
         return self.outputs[name]
 
 
-def stack_name() -> str:
-    """Return the name that make was told."""
-    return os.environ["STACK"]
-
-
 def find_stack(name: str) -> Stack | None:
     """Return the stack, or None if there is none in this Region. Raises AwsError."""
     try:
@@ -102,9 +108,8 @@ def find_stack(name: str) -> Stack | None:
     )
 
 
-def the_stack() -> Stack:
-    """Return the stack that make was told. Raises StopError if there is none."""
-    name = stack_name()
+def the_stack(name: str) -> Stack:
+    """Return the stack of this name. Raises StopError if there is none."""
     stack = find_stack(name)
     if stack is None:
         raise StopError(f"This Region has no stack {name}: set AWS_REGION or STACK=")

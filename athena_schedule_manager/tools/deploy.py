@@ -1,5 +1,8 @@
 """Deploy the stack: the first time with what is asked or given, later with what the stack has.
 
+    make deploy
+    make deploy PARAMETERS='LogRetentionDays=90 AlarmEmail=team@example.org'
+
 `sam deploy` is told everything and saves nothing: a samconfig.toml would keep the URL of the first
 deployment, and a bare `sam deploy` would bring that URL back and delete the queries added since.
 """
@@ -8,26 +11,59 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.tools.cloud import (
-    Stack,
-    StopError,
-    delete_stack,
-    find_stack,
-    invoke,
-    run_target,
-    say,
-    stack_name,
-    tool,
-    wait_for,
-)
+from athena_schedule_manager.tools import aws
+from athena_schedule_manager.tools.aws import Stack, delete_stack, find_stack, invoke, wait_for
+from athena_schedule_manager.tools.command_line import OK, Parser, StopError
+from athena_schedule_manager.tools.terminal import say
 
 TEMPLATE = Path("template.yaml")
 SAVED = Path("samconfig.toml")
+
+
+def main(arguments: list[str]) -> int:
+    """Deploy."""
+    parser = Parser("deploy", __doc__)
+    parser.add_stack()
+    parser.add_variable("PARAMETERS", "'Name=value ...': parameters of the template")
+    parser.add_variable("CONFIRM", "yes to make a change that deletes schedules")
+    asked = parser.parse_args(arguments)
+    deploy(asked.stack, asked.parameters, asked.confirm)
+    return OK
+
+
+def deploy(name: str, words: str, confirm: str) -> None:
+    """Deploy the stack of this name."""
+    declared = read_template(TEMPLATE.read_text("utf-8"))
+    refuse_saved_url()
+    given = read_parameters(words, declared)
+    existing = live_stack(name)
+    if existing is None:
+        complete(given, declared, name)
+    else:
+        keep_group(existing, given, confirm)
+        say(f"Updating {name}: parameters that are not given keep the values that the stack has")
+    call_sam("build", "--build-in-source")
+    call_sam("deploy", *deployment_words(name, given))
+    deployed = find_stack(name)
+    if deployed is None:
+        raise StopError(f"{name} does not exist: see what sam deploy printed")
+    before = existing.parameters if existing else {}
+    tell_version(deployed, existing)
+    tell_about_alarms(deployed, before)
+    finish(deployed, before)
+
+
+def deployment_words(name: str, given: dict[str, str]) -> list[str]:
+    """Return what sam deploy is told."""
+    words = ["--stack-name", name, "--resolve-s3", "--capabilities", "CAPABILITY_IAM"]
+    words += ["--no-confirm-changeset", "--no-fail-on-empty-changeset"]
+    if given:
+        words += ["--parameter-overrides", *(override(*item) for item in given.items())]
+    return words
 
 
 @dataclass(frozen=True)
@@ -123,14 +159,14 @@ def live_stack(name: str) -> Stack | None:
     return stack
 
 
-def keep_group(stack: Stack, given: dict[str, str]) -> None:
+def keep_group(stack: Stack, given: dict[str, str], confirm: str) -> None:
     """Refuse a change that deletes the stack's schedule group. Raises StopError."""
     if stack.parameters.get("ExistingScheduleGroupName"):
         return
     changed = stack.parameters | given
     keys = ("ProjectName", "ExistingScheduleGroupName")
     kept = all(changed.get(key) == stack.parameters.get(key) for key in keys)
-    if not kept and os.environ.get("CONFIRM") != "yes":
+    if not kept and confirm != "yes":
         raise StopError(
             f"This deletes the schedule group {stack.outputs.get('ScheduleGroupName')} with all its"
             " schedules, their pauses, queues and retry policies; the next run makes new schedules"
@@ -158,19 +194,34 @@ def complete(given: dict[str, str], declared: dict[str, Parameter], name: str) -
 def ask(name: str, parameter: Parameter) -> str:
     """Ask for a value until it is one that the template takes."""
     say(f"\n{name}: {parameter.description}")
-    while problem := parameter.problem(value := input(f"{name} = ").strip()):
+    while True:
+        try:
+            value = input(f"{name} = ").strip()
+        except EOFError:
+            raise StopError("\nStopped: nothing has been deployed") from None
+        problem = parameter.problem(value)
+        if problem is None:
+            return value
         say(f"{name} {problem}")
-    return value
 
 
 def call_sam(*words: str) -> None:
     """Call the SAM CLI. Raises StopError if it fails."""
     try:
-        status = subprocess.run([*tool("SAM"), *words], check=False).returncode  # noqa: S603 - what make was told
+        done = aws.run([*aws.program("SAM"), *words], os.environ, say)
     except OSError as error:
         raise StopError(f"The SAM CLI cannot be started: {error}") from error
-    if status:
+    if done.returncode:
         raise StopError(f"sam {words[0]} failed, see above")
+
+
+def tell_version(stack: Stack, before: Stack | None) -> None:
+    """Say which version the stack has now, and which it had."""
+    now = stack.outputs.get("Version", "?")
+    if before is None:
+        say(f"Deployed {now}")
+    else:
+        say(f"Deployed {now}, was {before.outputs.get('Version', 'older than 3.0.0')}")
 
 
 def tell_about_alarms(stack: Stack, before: dict[str, str]) -> None:
@@ -196,33 +247,3 @@ def finish(stack: Stack, before: dict[str, str]) -> None:
         invoke(stack.output("FunctionName"), "{}")
     else:
         say("The trigger makes the first run within minutes; make invoke makes it now")
-
-
-def main() -> None:
-    """Deploy."""
-    name = stack_name()
-    declared = read_template(TEMPLATE.read_text("utf-8"))
-    refuse_saved_url()
-    given = read_parameters(os.environ["PARAMETERS"], declared)
-    existing = live_stack(name)
-    if existing is None:
-        complete(given, declared, name)
-    else:
-        keep_group(existing, given)
-        say(f"Updating {name}: parameters that are not given keep the values that the stack has")
-    call_sam("build", "--build-in-source")
-    words = ["--stack-name", name, "--resolve-s3", "--capabilities", "CAPABILITY_IAM"]
-    words += ["--no-confirm-changeset", "--no-fail-on-empty-changeset"]
-    if given:
-        words += ["--parameter-overrides", *(override(*item) for item in given.items())]
-    call_sam("deploy", *words)
-    deployed = find_stack(name)
-    if deployed is None:
-        raise StopError(f"{name} does not exist: see what sam deploy printed")
-    before = existing.parameters if existing else {}
-    tell_about_alarms(deployed, before)
-    finish(deployed, before)
-
-
-if __name__ == "__main__":
-    run_target(main)

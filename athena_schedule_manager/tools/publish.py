@@ -6,10 +6,11 @@ Shows commits and no URL, which may hold a token. The standard library alone, as
 from __future__ import annotations
 
 import json
-import os
 import re
 
-from tests.tools.cloud import StopError, call_function, change_parameter, run_target, say, the_stack
+from athena_schedule_manager.tools.aws import call_function, change_parameter, the_stack
+from athena_schedule_manager.tools.command_line import OK, Parser, StopError
+from athena_schedule_manager.tools.terminal import say
 
 COMMIT = re.compile("[0-9a-fA-F]{40}")
 SECRET = re.compile("token|key|secret|sig|pass", re.IGNORECASE)
@@ -17,26 +18,30 @@ COUNTERS = ("created", "updated", "deleted", "failed")
 HOST = 3  # the parts of https://host/ that are no path segments
 
 
-def main(_: list[str]) -> int:
-    """Publish the commit that the variable SHA names."""
-    run_target(publish_without_url)
-    return 0
+def main(arguments: list[str]) -> int:
+    """Publish a commit."""
+    parser = Parser("publish", __doc__)
+    parser.add_stack()
+    parser.add_variable("SHA", "the commit, all 40 digits")
+    asked = parser.parse_args(arguments)
+    publish_without_url(asked.stack, asked.sha)
+    return OK
 
 
-def publish_without_url() -> None:
+def publish_without_url(stack_name: str, commit: str) -> None:
     """Publish, and leave URLs out of what others complain of."""
     try:
-        publish(os.environ.get("SHA", ""))
+        publish(stack_name, commit)
     except StopError as problem:
         shown = re.sub(r"https?://\S+?(?=:?(\s|$))", "ConfigGitUrl", str(problem))
         raise StopError(shown) from None
 
 
-def publish(commit: str) -> None:
+def publish(stack_name: str, commit: str) -> None:
     """Preview the commit with the deployed function, then update the stack to it."""
     if not re.fullmatch("[0-9a-f]{40}", commit):
         raise StopError(f"SHA={commit} is not a commit SHA: give all 40 digits, in lower case")
-    stack = the_stack()
+    stack = the_stack(stack_name)
     url = stack.parameters.get("ConfigGitUrl", "")
     old = revision(url)
     if old is None:

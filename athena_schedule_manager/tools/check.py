@@ -1,25 +1,27 @@
-"""What a configuration becomes, without AWS: the schedules, when they run next, and every problem.
-
-Exit code 0 when all is well, 1 when a query is unusable or the document is refused, 2 when the file
-cannot be read. With VERBOSE=1 the file is run against the mocked Scheduler, too, with its log.
-"""
+"""Show what a file becomes, without AWS: its schedules, their next runs, and every problem."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from athena_schedule_manager._git import MAX_CONFIG_BYTES, parse_config
 from athena_schedule_manager._schedules import Settings, hints
 from athena_schedule_manager._words import CannotReconcileError
 from athena_schedule_manager.schedule_manager import desired_state
-from tests.tools import terminal
-from tests.tools.next_runs import known_zone, never, next_runs, numbered_weekdays, similar_zone
-from tests.tools.suggestions import corrected
+from athena_schedule_manager.tools import terminal
+from athena_schedule_manager.tools.command_line import Parser
+from athena_schedule_manager.tools.next_runs import (
+    known_zone,
+    never,
+    next_runs,
+    numbered_weekdays,
+    similar_zone,
+)
+from athena_schedule_manager.tools.suggestions import corrected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +35,9 @@ KEPT = " is unusable (its live schedule, if any, is kept): "  # goes without say
 
 def main(arguments: list[str]) -> int:
     """Check the file named by the only argument and return the exit code."""
-    path = Path(arguments[0])
+    parser = Parser("check", __doc__, {REFUSED: "a query is unusable, or the document is refused"})
+    parser.add_argument("file", metavar="FILE", type=Path, help="a configuration")
+    path = parser.parse_args(arguments).file
     try:
         document = path.read_bytes()
     except OSError as error:
@@ -42,9 +46,6 @@ def main(arguments: list[str]) -> int:
     project = os.environ.get("PROJECT_NAME", "").strip() or "pn"
     code, text = check(document, str(path), project, datetime.now(UTC))
     terminal.emit(text)
-    if os.environ.get("VERBOSE", "0") not in {"", "0"}:
-        story: Any = importlib.import_module("tests.tools.story")  # with moto, which takes seconds
-        story.main(arguments)
     return code
 
 

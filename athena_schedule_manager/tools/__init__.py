@@ -1,0 +1,1 @@
+"""What users and operators run; nothing of it is deployed."""

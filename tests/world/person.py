@@ -1,0 +1,117 @@
+"""A person who types commands: in the process of the test, or through make in a checkout."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from athena_schedule_manager.tools import aws
+from athena_schedule_manager.tools.__main__ import main
+from tests.world.account import Account
+
+if TYPE_CHECKING:
+    import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    output: str
+    complaint: str
+
+    @property
+    def lines(self) -> list[str]:
+        """Return the lines of its output."""
+        return self.output.splitlines()
+
+
+class Terminal(io.StringIO):
+    """Standard input at which somebody sits."""
+
+    def isatty(self) -> bool:
+        """Say that it is one."""
+        return True
+
+
+class Operator:
+    """Somebody who runs tools against a made-up account, in a folder with the template."""
+
+    def __init__(
+        self,
+        account: Account,
+        folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """Put the account in the place of the AWS CLI and the SAM CLI."""
+        self.account = account
+        self.folder = folder
+        self.pauses: list[float] = []
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+        (folder / "template.yaml").write_text((ROOT / "template.yaml").read_text("utf-8"), "utf-8")
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(aws, "run", account.run)
+        monkeypatch.setattr(aws, "sleep", self.pauses.append)
+
+    def run(self, name: str, *words: str, typed: str | None = None, **variables: str) -> Ended:
+        """Run a tool: with what is typed at a terminal, or without a terminal."""
+        self._capsys.readouterr()
+        with self._monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", io.StringIO() if typed is None else Terminal(typed))
+            for variable, value in variables.items():
+                patch.setenv(variable, value)
+            code = main([name, *words])
+        output, complaint = self._capsys.readouterr()
+        return Ended(code, output, complaint)
+
+    def complaint(self) -> str:
+        """Return what has been printed to standard error."""
+        return self._capsys.readouterr().err
+
+
+class Checkout:
+    """A folder in which make finds the project, and stand-ins for the tools that it calls."""
+
+    def __init__(self, folder: Path, account: Account) -> None:
+        """Fill the folder, and put the account into it."""
+        self.folder = folder
+        for name in ("aws", "sam"):
+            words = [sys.executable, "-m", "tests.world.account", str(folder), name]
+            (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+            (folder / name).chmod(0o700)
+        for name in ("Makefile", "template.yaml"):
+            (folder / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
+        for name in ("athena_schedule_manager", "tests"):
+            (folder / name).symlink_to(ROOT / name)
+        self.state = folder / "account.json"
+        self.state.write_text(json.dumps(asdict(account)), "utf-8")
+
+    def make(self, *words: str) -> Ended:
+        """Run make in the folder, without a terminal."""
+        command = ["make", *words, f"AWS={self.folder}/aws", f"SAM={self.folder}/sam"]
+        done = subprocess.run(  # noqa: S603 - ours
+            command,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {"TMPDIR": str(self.folder)},
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def account(self) -> Account:
+        """Return the account as it is now."""
+        return Account(**json.loads(self.state.read_text("utf-8")))
