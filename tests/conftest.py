@@ -6,7 +6,9 @@ import ipaddress
 import logging
 import os
 import ssl
+import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -23,6 +25,9 @@ from tests.world.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+ROOT = Path(__file__).parent.parent
 
 
 class NetworkUsedError(BaseException):
@@ -120,6 +125,18 @@ def virtual_time(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
 def pauses(virtual_time: VirtualTime) -> list[float]:
     """Return the pauses that the manager would have made; none is waited for."""
     return virtual_time.pauses
+
+
+@pytest.fixture(scope="session")
+def story() -> str:
+    """Return what the story prints, on a terminal of ASCII: it is played once."""
+    command = [sys.executable, "-m", "tests.tools", "story"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(  # noqa: S603 - ours
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return done.stdout
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def reconciler() -> Iterator[Reconciler]:
         yield made
 
 
-@settings(RULES, max_examples=200, derandomize=True)
+@settings(RULES, max_examples=100, derandomize=True)
 @given(world=worlds)
 def test_in_any_world_nothing_is_lost_and_the_next_runs_make_all_as_wanted(
     reconciler: Reconciler, world: RandomWorld
