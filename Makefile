@@ -44,7 +44,7 @@ $(if $(UNKNOWN),$(error There is no variable $(firstword $(UNKNOWN)); the variab
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(READY) ## play the whole story on loopback, or check a file: make run CONFIG=path/to/config.json
+run: $(if $(value CONFIG),$(VENV)/can-check,$(VENV)/can-run) ## play the whole story on loopback, or check a file: make run CONFIG=path/to/config.json
 	@$(BIN)/python -m $(if $(value CONFIG),athena_schedule_manager.tools check "$$CONFIG",tests.tools story)
 
 test: $(READY) ## run the tests
@@ -120,16 +120,30 @@ clean: ## remove the environments and all caches
 	rm -rf $(VENV) $(VENV)-oldest .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
 	find athena_schedule_manager tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): requirements-dev.txt
+# Three steps into one environment, each with what the next needs, too; a line shows what is being installed.
+PIP = $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check
+SHOWN = awk '/^ *(Collecting|Downloading|Installing)/ { printf "\r%-79.79s", $$0; fflush() } END { print "" }'
+INSTALL = rm -f $(VENV)/failed; { $(PIP) -r $(1) || touch $(VENV)/failed; } | $(SHOWN); [ ! -e $(VENV)/failed ]
+
+$(VENV)/can-check: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; set PYTHON=")'
-	$(PYTHON) -m venv --clear $(VENV)
-	@echo "Installing the development tools into $(VENV), once; it takes a minute or two"
-	@rm -f $(VENV)/failed; { $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check -r requirements-dev.txt \
-		|| touch $(VENV)/failed; } | awk '{ printf "."; fflush() } END { print "" }'; [ ! -e $(VENV)/failed ]
+	@echo "Installing what is needed into $(VENV), once"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@sed '/^# --- make run$$/,$$d' $< > $(VENV)/check.txt
+	@$(call INSTALL,$(VENV)/check.txt)
+	@touch $@
+
+$(VENV)/can-run: $(VENV)/can-check
+	@sed '/^# --- make test/,$$d' requirements-dev.txt > $(VENV)/run.txt
+	@$(call INSTALL,$(VENV)/run.txt)
+	@touch $@
+
+$(READY): $(VENV)/can-run
+	@$(call INSTALL,requirements-dev.txt)
 	@touch $@
 
 $(VENV)-oldest/ready: requirements-dev.txt
 	$(PYTHON) -m venv --clear $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check $(OLDEST_BOTO3) \
-		$$(grep -oE '^(moto|pytest|pytest-xdist|trustme)(\[[a-z,]+\])?==[0-9.]+' requirements-dev.txt)
+		$$(grep -oE '^(flask|flask-cors|moto|pytest|pytest-xdist|trustme)(\[[a-z,]+\])?==[0-9.]+' requirements-dev.txt)
 	@touch $@

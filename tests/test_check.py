@@ -342,7 +342,7 @@ def test_ctrl_c_ends_a_tool_without_a_traceback(tmp_path: Path) -> None:
 def test_make_hands_the_path_over_as_it_was_typed(name: str) -> None:
     """Neither make nor a shell expands it."""
     done = subprocess.run(  # noqa: S603 - ours
-        ["make", "--dry-run", "--assume-old=.venv/ready", "run", f"CONFIG={name}"],
+        ["make", "--dry-run", "--assume-old=.venv/can-check", "run", f"CONFIG={name}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
