@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from athena_schedule_manager import __version__
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "athena_schedule_manager"
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
@@ -125,6 +127,12 @@ def test_no_function_is_long() -> None:
                 begin = body[0].lineno if body else node.end_lineno
                 lengths[node.name] = (node.end_lineno or 0) - (begin or 0) + 1
     assert [name for name, length in lengths.items() if length > 25] == []
+
+
+def test_the_changes_begin_with_this_version() -> None:
+    """What a user of the version before must know is there; the template has it, too."""
+    changes = (PACKAGE / "docs" / "changes.md").read_text("utf-8")
+    assert re.findall(r"(?m)^## ([0-9.]+)", changes)[0] == __version__
 
 
 def test_nothing_is_required_at_run_time() -> None:
