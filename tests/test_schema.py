@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +53,13 @@ REFUSED: list[object] = [
     "rate( 10 minutes )",
     "at(2021-12-31T23:59:59Z)",
     "at(2021-12-31)",
+    "cron(0 9 ? * MON\u2013FRI *)",
+    "cron(0 2 * * ? *;)",
+    "cron(0:30 2 * * ? *)",
+    "cron((0 2 * * ? *))",
+    "cron(0 2 1? * * *)",
+    "cron(0 2 * ? * *)",
+    "cron(0 2 * * ? *",
     "",
     5,
     None,
@@ -120,6 +126,9 @@ IDS = st.text("aZ0-_. é/", max_size=66)
 @example("a", {"schedule": None, "cron": "rate(1 day)"}, None)
 @example("a", {"schedule": "rate(1 day)", "description": None}, None)
 @example("a" * 61, {"schedule": "rate(1 day)"}, None)
+@example("a", {"schedule": "rate(1 day)", "timezone": " " + "x" * 50 + "\n"}, None)
+@example("a", {"schedule": "rate(1 day)", "timezone": "x" * 50}, None)
+@example("a", {"schedule": "cron(0\t2\n* * ? *)"}, None)
 def test_the_schema_refuses_nothing_that_the_manager_takes(
     query_id: str, query: dict[str, Any], other: object
 ) -> None:
@@ -178,12 +187,28 @@ def test_the_sample_names_the_schema_that_it_follows() -> None:
     assert (sample.parent / named).resolve() == SCHEMA
 
 
-@pytest.mark.parametrize(("sample", "code"), [("query-executor-config.json", 0), ("typos.json", 1)])
-def test_the_stock_check_of_pipelines_follows_it(sample: str, code: int) -> None:
-    """As the README says to run it; it needs no network for a schema in a file."""
-    words = ["-m", "check_jsonschema", "--schemafile", str(SCHEMA), str(EXAMPLES / sample)]
-    checked = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)  # noqa: S603 - ours
-    assert checked.returncode == code, checked.stdout + checked.stderr
+@pytest.mark.parametrize("expression", REFUSED, ids=repr)
+def test_a_mark_says_in_a_sentence_what_to_write(expression: object) -> None:
+    """Not in a long pattern: an editor shows the sentence, any other validator a short one."""
+    for error in VALIDATOR.iter_errors({"queries": {"a": {"schedule": expression}}}):
+        if error.validator == "pattern":
+            assert error.schema["description"] == error.schema["patternErrorMessage"]
+            assert len(error.schema["pattern"]) <= 90
+        assert len(error.message) <= 150
+
+
+def test_one_mistake_has_one_mark() -> None:
+    """The next rule is silent where the one before it has not been followed."""
+    for expression in ("0 6 * * *", "cron(0 6 * * ? *;)", "rate(1 week)", "at(2021-12-31)"):
+        errors = list(VALIDATOR.iter_errors({"queries": {"a": {"schedule": expression}}}))
+        assert len(errors) == 1, expression
+
+
+def test_the_samples_are_judged_as_the_check_judges_them() -> None:
+    """Where a schema can tell."""
+    for name, is_valid in (("query-executor-config.json", True), ("typos.json", False)):
+        document = json.loads((EXAMPLES / name).read_text("utf-8"))
+        assert VALIDATOR.is_valid(document) is is_valid
 
 
 @pytest.fixture

@@ -1,98 +1,105 @@
-"""The schedule expression that was probably meant, where the core does not say it."""
+"""The schedule expression that was probably meant, where the manager's message does not say it.
+
+What is said is right or it is not said: the text means these times in the dialect it is written in.
+"""
 
 from __future__ import annotations
 
+import calendar
 import re
-from typing import TYPE_CHECKING
+from datetime import datetime
 
+from athena_schedule_manager import _expressions
 from athena_schedule_manager._expressions import expression_problem
-from athena_schedule_manager.tools.next_runs import DAYS, MONTHS
+from athena_schedule_manager.tools.zones import known_zone
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+# cron of Unix has them with @, systemd without: its week begins on Monday, that of cron on Sunday
 NICKNAMES = {
-    "hourly": "rate(1 hour)",
-    "daily": "cron(0 0 * * ? *)",
-    "midnight": "cron(0 0 * * ? *)",
-    "weekly": "cron(0 0 ? * SUN *)",
+    "yearly": "cron(0 0 1 1 ? *)",
+    "annually": "cron(0 0 1 1 ? *)",
     "monthly": "cron(0 0 1 * ? *)",
+    "@weekly": "cron(0 0 ? * SUN *)",
+    "daily": "cron(0 0 * * ? *)",
+    "@midnight": "cron(0 0 * * ? *)",
+    "hourly": "cron(0 * * * ? *)",
 }
-UNITS = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
-UNIX_FIELDS, QUARTZ_FIELDS = 5, 7
+UNITS = {
+    "minute": ("m", "min", "mins", "minute", "minutes"),
+    "hour": ("h", "hr", "hrs", "hour", "hours"),
+    "day": ("d", "day", "days"),
+    "week": ("w", "wk", "week", "weeks"),
+}
+DAYS_A_WEEK = 7
+DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+LONG_NAMES = [name.upper() for name in (*calendar.day_name, *calendar.month_name) if name]
+AT = re.compile(
+    r"(?ai)(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.0+)?)? ?(Z|UTC|[+-]\d\d:?\d\d)?"
+)
 
 
-def corrected(expression: str) -> str | None:
-    """Return the expression that was probably meant; only one that passes the manager's check."""
-    for candidate in _candidates(expression.strip()):
-        if candidate != expression and expression_problem(candidate) is None:
-            return candidate
-    return None
+def suggestion(expression: str, timezone: str = "UTC") -> str:
+    """Return the end of a message on an expression that is refused, or ""."""
+    text = DASHES.sub("-", expression).strip(" \t\r\n'\"`")
+    match = re.fullmatch(r"(?is)(cron|rate|at)?[\s(]*(.*?)[\s)]*", text)
+    if match is None:
+        return ""
+    keyword = (match[1] or "").lower()
+    body = match[2].strip("'\"` ")
+    plain = ""
+    if not keyword:
+        plain = NICKNAMES.get(body.lower()) or NICKNAMES.get(body.lower().removeprefix("@"), "")
+    if keyword in {"", "rate"}:
+        plain = plain or _rate(body)
+    if keyword in {"", "at"}:
+        plain = plain or _at(body, timezone)
+    if plain and expression_problem(plain) is None:
+        return f"; did you mean {plain}?"
+    return _cron(body) if keyword in {"", "cron"} else ""
 
 
-def _candidates(text: str) -> Iterator[str]:
-    kind, _, body = text.partition("(")
-    body = body.rstrip(") ")
-    if kind.strip().lower() == "rate":
-        yield from _rates(body)
-    elif kind.strip().lower() == "at":
-        yield from _ats(body)
-    elif kind.strip().lower() == "cron":
-        yield from _crons(body)
-    else:
-        yield NICKNAMES.get(text.lstrip("@").lower(), "")
-        yield from _rates(text)
-        yield from _ats(text)
-        yield from _crons(text)
+def _rate(body: str) -> str:
+    match = re.fullmatch(r"(?a)(?:@?every\s+)?0*([1-9][0-9]*)\s*([A-Za-z]+)", body, re.IGNORECASE)
+    if match is None or match[2] == "M":  # which is a month elsewhere
+        return ""
+    count = int(match[1])
+    for unit, spellings in UNITS.items():
+        if match[2].lower() in spellings:
+            if unit == "week":
+                return f"rate({DAYS_A_WEEK * count} days)"
+            return f"rate({count} {unit}{'' if count == 1 else 's'})"
+    return ""
 
 
-def _rates(body: str) -> Iterator[str]:
-    match = re.fullmatch(r"(?:every )?\s*([0-9]+)\s*([a-z]+)", body.strip().lower())
-    unit = UNITS.get(match[2][0], "") if match else ""
-    if match and unit == "week":
-        yield f"rate({7 * int(match[1])} days)"
-    elif match and unit and not match[2].startswith("mo"):
-        yield f"rate({match[1]} {unit}{'' if int(match[1]) == 1 else 's'})"
+def _at(body: str, timezone: str) -> str:
+    """Return the documented form; an offset must be the one that the query's zone has then."""
+    match = AT.fullmatch(body)
+    zone = known_zone(timezone)
+    if match is None or zone is None:
+        return ""
+    plain = f"{match[1]}T{match[2] or '00:00'}{match[3] or ':00'}"
+    try:
+        run = datetime.fromisoformat(plain).replace(tzinfo=zone)
+        offset = re.sub("(?i)z|utc", "+00:00", match[4] or "")
+        meant = datetime.fromisoformat(plain + offset)
+    except ValueError:
+        return ""
+    return "" if offset and run != meant else f"at({plain})"
 
 
-def _ats(body: str) -> Iterator[str]:
-    """Without quotes and without Z, which is UTC, the default; an offset needs a zone instead."""
-    plain = body.strip(" '\"").removesuffix("Z").removesuffix("z")
-    if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", plain):
-        yield f"at({plain})"
-        yield f"at({plain}T00:00:00)"
+def _cron(body: str) -> str:
+    """Let the manager's own rule read the fields, with the names cut to three letters."""
+    fields = re.sub("[A-Z]{4,}", _short_name, body.upper()).split()
+    found = _expressions.suggestion(" ".join(fields))
+    if not found:
+        fields = re.sub(r"\s*,\s*", ",", " ".join(fields)).split()  # a list has no spaces
+        found = _expressions.suggestion(" ".join(fields))
+    every_day = all(field in {"*", "?"} for field in fields[2:])
+    if not found and fields[1:2] == ["24"] and every_day:  # midnight, on whichever day
+        fields[1] = "0"
+        found = _expressions.suggestion(" ".join(fields))
+    return found
 
 
-def _crons(body: str) -> Iterator[str]:
-    fields = body.upper().split()
-    if len(fields) == QUARTZ_FIELDS:
-        fields = fields[1:]  # there are no seconds
-    elif len(fields) == UNIX_FIELDS:
-        fields = [*fields[:4], _from_unix(fields[4]) if "?" not in fields else fields[4], "*"]
-    if len(fields) == UNIX_FIELDS + 1:
-        minute, hour, day, month, weekday, year = fields
-        hour = re.sub(r"\b24\b", "0", hour)
-        month = _short_names(month, MONTHS)
-        weekday = re.sub(r"\b0\b", "SUN", _short_names(weekday, DAYS))
-        for days in _day_fields(day, weekday):
-            yield f"cron({minute} {hour} {days[0]} {month} {days[1]} {year})"
-
-
-def _from_unix(weekday: str) -> str:
-    """Return Unix's days of the week, of which 0 and 7 are Sunday, by their names."""
-    return re.sub(r"(?<![/#])\b[0-7]\b", lambda match: DAYS[int(match[0]) % 7], weekday)
-
-
-def _short_names(field: str, names: tuple[str, ...]) -> str:
-    return re.sub(
-        r"[A-Z]{4,}", lambda m: m[0][:3] if m[0][:3] in names and m[0][-1] != "L" else m[0], field
-    )
-
-
-def _day_fields(day: str, weekday: str) -> Iterator[tuple[str, str]]:
-    """Put the one ? where it belongs; two days that are both given are two schedules."""
-    if weekday in {"*", "?"}:
-        yield ("*" if day == "?" else day), "?"
-    if day in {"*", "?"}:
-        yield "?", weekday
-    yield day, weekday
+def _short_name(word: re.Match[str]) -> str:
+    is_long = any(name.startswith(word[0]) for name in LONG_NAMES)
+    return word[0][:3] if is_long else word[0]
