@@ -73,7 +73,7 @@ soak: $(READY) ## random worlds, faults and kills for ten minutes, or SECONDS=n
 	@$(BIN)/python -m tests.tools.soak $(SECONDS)
 
 # By name, so that a file that lies beside them is not deployed.
-MODULES := __init__ index schedule_manager _schedules _git _urls _calls _words _expressions
+MODULES := __init__ index schedule_manager _schedules _git _urls _calls _words _expressions _crons _dialects
 
 build: ## build the artifact that is deployed: the package's modules alone
 	$(SAM) build --build-in-source

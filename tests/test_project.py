@@ -73,7 +73,9 @@ def test_the_package_needs_boto3_and_the_standard_library_alone() -> None:
 
 
 FLOORS = {
-    "_expressions": set(),
+    "_crons": set(),
+    "_dialects": {"_crons"},
+    "_expressions": {"_crons", "_dialects"},
     "_urls": set(),
     "_calls": set(),
     "_words": {"_calls"},

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from athena_schedule_manager._expressions import DAYS, MONTHS
+from athena_schedule_manager._crons import DAYS, MONTHS
 from athena_schedule_manager.tools.zones import known_zone
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import calendar
 import re
 from datetime import datetime
 
-from athena_schedule_manager import _expressions
+from athena_schedule_manager import _dialects
 from athena_schedule_manager._expressions import expression_problem
 from athena_schedule_manager.tools.zones import known_zone
 
@@ -89,14 +89,14 @@ def _at(body: str, timezone: str) -> str:
 def _cron(body: str) -> str:
     """Let the manager's own rule read the fields, with the names cut to three letters."""
     fields = re.sub("[A-Z]{4,}", _short_name, body.upper()).split()
-    found = _expressions.suggestion(" ".join(fields))
+    found = _dialects.suggestion(" ".join(fields))
     if not found:
         fields = re.sub(r"\s*,\s*", ",", " ".join(fields)).split()  # a list has no spaces
-        found = _expressions.suggestion(" ".join(fields))
+        found = _dialects.suggestion(" ".join(fields))
     every_day = all(field in {"*", "?"} for field in fields[2:])
     if not found and fields[1:2] == ["24"] and every_day:  # midnight, on whichever day
         fields[1] = "0"
-        found = _expressions.suggestion(" ".join(fields))
+        found = _dialects.suggestion(" ".join(fields))
     return found
 
 
