@@ -176,8 +176,8 @@ def test_hints_are_told_in_dry_runs_alone(
 
 def test_changes_are_escaped_like_the_log(strict_world: World) -> None:
     """They are its very lines."""
-    found = strict_world.run({"a": {"schedule": "cron(0 2 * * ?\n\u202e)"}}, event=DRY)
-    assert shown(found) == [r"CREATE: pn-a (cron: cron(0 2 * * ?\n\u202e))"]
+    found = strict_world.run({"a": {"schedule": "at(2099-01-01\n\u202eT10:00)"}}, event=DRY)
+    assert shown(found) == [r"CREATE: pn-a (cron: at(2099-01-01\n\u202eT10:00))"]
     found = strict_world.run({"a\n\u202e" + "b" * 5000: {}}, event=DRY)
     [failed] = found["changes"]
     assert (failed["name"].isprintable(), len(failed["name"])) == (True, 200)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+PATH = "/org/repo/{sha}/query-executor-config.json"
+
+
 class Request(BaseHTTPRequestHandler):
     """A request to the Git host, which the answer writes to."""
 
@@ -56,11 +59,11 @@ class GitHost(ThreadingHTTPServer):
         self._answers = list(answers)
         self.paths = []
 
-    def publish(self, config: object) -> str:
+    def publish(self, config: object, path: str = PATH) -> str:
         """Serve a document from now on, and return its URL, which holds a SHA of the content."""
         body = json.dumps(config).encode()
         self.answer(document(body))
-        return self.url(hashlib.sha1(body, usedforsecurity=False).hexdigest())
+        return self.url(hashlib.sha1(body, usedforsecurity=False).hexdigest(), path)
 
     def next_answer(self, request: Request) -> Callable[[Request], None]:
         """Take note of a request and return what to answer."""
@@ -68,10 +71,10 @@ class GitHost(ThreadingHTTPServer):
             self.paths.append(request.path)
             return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
-    def url(self, ref: str = SHA) -> str:
+    def url(self, ref: str = SHA, path: str = PATH) -> str:
         """Return the URL of the configuration at a commit or branch."""
         host = f"127.0.0.1:{self.server_address[1]}"
-        return f"{self.scheme}://{host}/org/repo/{ref}/query-executor-config.json"
+        return f"{self.scheme}://{host}{path.format(sha=ref)}"
 
     @contextlib.contextmanager
     def running(self, tls: ssl.SSLContext | None = None) -> Iterator[GitHost]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BEFORE_OUTAGE = 100  # calls
+OVER = (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError)
 HANGS = 8.0  # seconds: longer than the read timeout
 
 
@@ -66,7 +67,7 @@ class Server:
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of a connection until it ends."""
         self.writers.add(writer)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.suppress(*OVER):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 method, target, _ = head[0].split(" ")
