@@ -37,6 +37,7 @@ def fetched(url: str, pauses: list[float], left: float = 240.0) -> bytes:
         "https://git.example/@scope/config.json",
         "HTTPS://git.example/",
         "https://[2001:db8::1]/config.json",
+        "https://[2001:db8::10]/config.json",
         "http://localhost:8000/config.json",
         "http://127.0.0.1/config.json",
         "http://127.8.9.1:80/config.json",
