@@ -39,7 +39,7 @@ UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))
 $(if $(UNKNOWN),$(error There is no variable $(firstword $(UNKNOWN)); the variables are $(KNOWN)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-oldest lint format check bench soak build deploy publish fire invoke invoke-local logs dropped pause resume delete clean
+.PHONY: help run test test-oldest lint format check bench soak build deploy preview publish fire invoke invoke-local logs dropped pause resume delete clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,7 +88,10 @@ TOOL = @$(PYTHON) -m athena_schedule_manager.tools
 deploy: ## deploy, or update with what the stack has and PARAMETERS='Key=value ...'
 	$(TOOL) deploy
 
-publish: ## schedule what the configuration holds at another commit, after showing it: make publish SHA=<40 digits>
+preview: ## show what a commit would change: make preview SHA=<40 digits>, with CONFIG=path/to/config.json the check beside it
+	$(TOOL) preview
+
+publish: ## schedule what the configuration holds at a commit, after showing it, and run once: make publish SHA=<40 digits>
 	$(TOOL) publish
 
 fire: ## run one query now, as its schedule would: make fire QUERY=daily-report

@@ -1,294 +1,257 @@
-"""The workflows that the README offers: their shell is run here, as a runner would run it."""
+"""The actions for pipelines: their shell is run here as it is, as a runner would run it."""
 
 from __future__ import annotations
 
 import html
 import re
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
-from pathlib import Path
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
+from samtranslator.yaml_helper import yaml_parse
 
-from tests.world import CRON, NAME, OTHER_CRON, SHA
-from tests.world.cloud import PLAN, Cloud
+from tests.world.pipeline import CONFIG, Deployed, Repository, counters, plan
+from tests.world.runner import ACTIONS, Runner, load
 
 if TYPE_CHECKING:
-    from tests.world import World
+    from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-FOLDER = ROOT / "tests" / "workflows"
-PREVIEW, PUBLISH = FOLDER / "preview.yaml", FOLDER / "publish.yaml"
-WORKFLOWS = pytest.mark.parametrize("path", [PREVIEW, PUBLISH], ids=lambda path: path.stem)
-HEAD = "e" * 40
-PINNED_URL = f"https://raw.githubusercontent.com/org/repo/{HEAD}/query-executor-config.json"
-# as a runner starts them
-SHELLS = {None: ["bash", "-e"], "python": [sys.executable]}
-CRASH = {"errorMessage": "boom", "errorType": "RuntimeError", "requestId": "1", "stackTrace": []}
-TIMEOUT = {"errorMessage": "2026-11-26T02:00:00.000Z 1 Task timed out after 240.00 seconds"}
-BROKEN = "Query 'a' is unusable (its live schedule, if any, is kept): its schedule 'x' is wrong"
-BROKEN_TOO = BROKEN.replace("'a'", "'b'")
-
-
-def load(path: Path) -> dict[str, Any]:
-    """Return a workflow; YAML takes the key `on` for true."""
-    loaded: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
-    return loaded
-
-
-@dataclass
-class Ran:
-    """How a job ended."""
-
-    code: int
-    output: str
-    summary: str
-
-
-def run(path: Path, cloud: Cloud) -> Ran:
-    """Run the scripts of a workflow's one job until one fails."""
-    workflow = load(path)
-    [job] = workflow["jobs"].values()
-    summary = cloud.place / "summary.md"
-    summary.touch()
-    variables = {
-        **workflow["env"],
-        "CONFIG_GIT_URL": PINNED_URL.replace(HEAD, "{sha}"),
-        "HEAD_SHA": HEAD,
-        "GITHUB_SHA": HEAD,
-        "GITHUB_STEP_SUMMARY": str(summary),
-    }
-    code, output = 0, ""
-    for step in job["steps"]:
-        if "run" in step and code == 0:
-            done = cloud.shell(SHELLS[step.get("shell")], step["run"], **variables)
-            code, output = done.returncode, output + done.stdout + done.stderr
-    return Ran(code, output, html.unescape(summary.read_text("utf-8")))
+BROKEN = ("failed", "pn-a", "Query 'a' is unusable (its live schedule, if any, is kept): it is")
+CREATE = ("create", "pn-new", "CREATE: pn-new (cron: at(2099-01-01T09:00:00))")
+HOURLY = {"schedule": "rate(1 hour)"}
+NEW = {"schedule": "at(2099-01-01T09:00:00)", "timezone": "Europe/Rome"}
+NAMES = pytest.mark.parametrize("name", ["preview", "publish"])
+PULL_REQUEST = "pull_request"
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Cloud:
-    """Return a deployed stack."""
-    return Cloud(tmp_path)
+def runner(tmp_path: Path) -> Iterator[Runner]:
+    """Return a runner, with a repository whose first commit is published."""
+    repository = Repository(tmp_path)
+    with Runner(repository, Deployed.at(repository.merge(a=HOURLY))).running() as running:
+        yield running
 
 
-def preview(cloud: Cloud, head: object, published: object = PLAN) -> Ran:
-    """Run the preview with these answers of the function."""
-    cloud.set(answers={"head": head, "published": published})
-    return run(PREVIEW, cloud)
+# --- The preview
 
 
-def plan(*changes: str, failed: int = 0) -> dict[str, Any]:
-    """Return the answer of a dry run."""
-    return {**PLAN, "failed": failed, "changes": list(changes)}
+def test_a_pull_request_is_shown_as_it_would_be_merged(runner: Runner) -> None:
+    """Deletes of what the branch does not know yet are not among its changes."""
+    commit = runner.repository.propose(a=HOURLY, new=NEW)
+    runner.account.answers[commit] = plan(CREATE)
+    ended = runner.run("preview", commit, PULL_REQUEST)
+    assert ended.code == 0, ended.log
+    url = f"https://raw.githubusercontent.com/org/repo/{commit}/{CONFIG}"
+    assert runner.account.events == [{"dry_run": True, "config_git_url": url}, {"dry_run": True}]
+    summary = html.unescape(ended.summary)
+    assert f"What {commit} would do to the schedules" in summary
+    row = "create</code> | <code>pn-new</code> | <code>at(2099-01-01T09:00:00)</code> |"
+    assert f"{row} <code>Europe/Rome</code>" in summary
+    assert "Thu 2099-01-01 09:00" in summary
+    assert "pn-new" in ended.log
 
 
-def test_the_head_commit_and_the_published_one_are_asked_and_nothing_is_done(cloud: Cloud) -> None:
-    """Both as dry runs."""
-    preview(cloud, PLAN)
-    assert cloud.payloads() == [{"dry_run": True}, {"dry_run": True, "config_git_url": PINNED_URL}]
+def test_a_pull_request_that_leaves_the_file_alone_is_green_at_once(runner: Runner) -> None:
+    """Required or not, the check ends; nothing is asked, and no role is assumed."""
+    runner.repository.merge(a=HOURLY, b=HOURLY)
+    ended = runner.run("preview", runner.repository.propose("another.json", x={}), PULL_REQUEST)
+    assert (ended.code, ended.used) == (0, ["actions/checkout"])
+    assert "The configuration is unchanged" in ended.log
+    assert (runner.account.calls, ended.outputs) == ([], {"comment": ""})
 
 
-def test_a_plan_of_the_real_function_becomes_a_table(cloud: Cloud, world: World) -> None:
-    """Creates, updates with old and new, deletes, and what fails, each in a row."""
-    for name in (NAME, "pn-gone", "pn-broken"):
-        world.create(name)
-    broken = {"daily-report": {"schedule": CRON}, "gone": {"schedule": CRON}, "broken": {}}
-    published = world.run(broken, event={"dry_run": True})
-    queries = {"daily-report": {"schedule": OTHER_CRON}, "new|": {}, "new": {"schedule": CRON}}
-    head = world.run(queries | {"broken": {}}, event={"dry_run": True})
-    ran = preview(cloud, head, published)
-    assert ran.code == 1
-    assert "1 created, 1 updated, 1 deleted, 2 failed" in ran.summary
-    kinds = re.findall(r"^\| ([a-z ]+) \|", ran.summary, re.MULTILINE)
-    assert kinds == ["failed", "broken before", "delete", "update", "create"]
-    assert f"| update | {NAME} | cron: {CRON} → {OTHER_CRON} |" in ran.summary
-    assert f"| create | pn-new | cron: {CRON} |" in ran.summary
-    assert "| delete | pn-gone | removed from config |" in ran.summary
+def test_a_merge_queue_is_served(runner: Runner) -> None:
+    """A group of several pull requests is compared with what it is put on."""
+    repository = runner.repository
+    base = repository.git(repository.host, "rev-parse", "main")
+    runner.event = {"github.event.merge_group.base_sha": base}
+    repository.propose(a=HOURLY, new=NEW)
+    group = repository.propose("another.json", x={})  # on top of the one before
+    ended = runner.run("preview", group, "merge_group")
+    assert ended.code == 0, ended.log
+    assert len(runner.account.events) == 2
+    runner.event = {"github.event.merge_group.base_sha": group}
+    again = runner.run("preview", repository.propose("third.json", x={}), "merge_group")
+    assert "The configuration is unchanged" in again.log
 
 
-def test_a_pull_request_that_breaks_nothing_is_green(cloud: Cloud) -> None:
-    """With its plan, and its hints."""
-    hint = "HINT: query 'a': 'timezon' is not read; did you mean 'timezone'?"
-    ran = preview(cloud, plan("CREATE: pn-a (cron: x)", hint))
-    assert ran.code == 0
-    assert "| hint |  | query 'a': 'timezon' is not read" in ran.summary
-    nothing = preview(cloud, plan())
-    assert nothing.code == 0
+def test_a_fork_gets_a_sentence_and_not_a_green_check(runner: Runner) -> None:
+    """It is given no token; a job that is skipped would count as success."""
+    runner.has_token = False
+    changed = runner.run("preview", runner.repository.propose(a=NEW), PULL_REQUEST)
+    assert changed.code == 2
+    assert "::error::No preview: this job gets no token for AWS" in changed.log
+    assert runner.account.calls == []
+    unchanged = runner.run("preview", runner.repository.propose("x.json"), PULL_REQUEST)
+    assert unchanged.code == 0
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        BROKEN,
-        "Failed to read schedule pn-a: AccessDeniedException: no",
-        "Refused to delete 25 schedules, which is more than MAX_DELETIONS=20",
-        "Kept: pn-a",
-    ],
-)
-def test_it_is_red_for_what_it_breaks_and_not_for_what_was_broken(cloud: Cloud, line: str) -> None:
-    """The published configuration's failures are shown, with whatever reason they have now."""
-    broken = preview(cloud, plan(line, failed=1))
-    assert (broken.code, "This pull request breaks" in broken.output) == (1, True)
-    before = preview(cloud, plan(line, failed=1), plan(line, failed=1))
-    assert (before.code, "| broken before |" in before.summary) == (0, True)
-    both = preview(cloud, plan(line, BROKEN_TOO, failed=2), plan(line, failed=1))
-    assert both.code == 1
+RECORDED = [
+    pytest.param(plan(BROKEN), 1, "Breaks", id="broken"),
+    pytest.param({"errorMessage": "boom", "errorType": "E"}, 2, "has failed: boom", id="crash"),
+    pytest.param({"errorMessage": "Task timed out after 240.00 s"}, 2, "timed out", id="timeout"),
+    pytest.param("null", 2, "No plan", id="null"),
+    pytest.param([], 2, "No plan", id="a list"),
+    pytest.param({"error": "::error::x\n##[group]"}, 2, "No plan", id="commands"),
+    pytest.param(
+        plan(*(("create", f"pn-{n}", f"CREATE: pn-{n} ({'|' * 900})") for n in range(5000))),
+        0,
+        "This is cut",
+        id="5,000 changes",
+    ),
+]
 
 
-def test_a_query_that_stays_broken_in_another_way_is_not_blamed(cloud: Cloud) -> None:
-    """Somebody is on the way to repairing it."""
-    other = BROKEN.replace("wrong", "wrong still")
-    assert preview(cloud, plan(other, failed=1), plan(BROKEN, failed=1)).code == 0
+@pytest.mark.parametrize(("answer", "code", "told"), RECORDED)
+def test_a_preview_of_a_recorded_answer(runner: Runner, answer: Any, code: int, told: str) -> None:
+    """What breaks something is told from what is no plan; nothing is a command or Markdown."""
+    commit = runner.repository.propose(a=HOURLY, new=NEW)
+    runner.account.answers["head"] = answer
+    ended = runner.run("preview", commit, PULL_REQUEST)
+    assert ended.code == code, ended.log
+    assert told in html.unescape(ended.summary)
+    assert len(ended.summary.encode()) < 1024 * 1024
+    assert "##[" not in ended.log + ended.summary
+    assert [line for line in ended.log.splitlines() if line.lstrip().startswith("::")] == []
+    comment = ended.outputs["comment"]
+    with open(comment, encoding="utf-8") as file:  # noqa: PTH123 - a path from the outputs
+        assert 0 < len(file.read()) < 65_536
 
 
-def test_failures_that_no_line_names_are_counted(cloud: Cloud) -> None:
-    """Beyond a thousand lines, say."""
-    head = plan("and 500 more", failed=500)
-    assert preview(cloud, head, plan("and 400 more", failed=400)).code == 1
-    assert preview(cloud, head, head).code == 0
+def test_what_a_pull_request_brings_along_is_not_run(runner: Runner) -> None:
+    """Python would look for the tools in the folder in which it is started."""
+    author = runner.repository.author
+    package = author / "athena_schedule_manager"
+    package.mkdir()
+    trap = runner.folder / "trap"
+    for module in (package / "__init__.py", author / "json.py", author / "sitecustomize.py"):
+        module.write_text(f"open({str(trap)!r}, 'w')\n")
+    ended = runner.run("preview", runner.repository.propose(a=NEW), PULL_REQUEST)
+    assert ended.code == 0, ended.log
+    assert not trap.exists()
 
 
-@pytest.mark.parametrize(
-    ("answer", "why"),
-    [
-        pytest.param(CRASH, "boom", id="crash"),
-        pytest.param(TIMEOUT, "Task timed out", id="timeout"),
-        pytest.param("null", "not a plan: null", id="null"),
-        pytest.param("", "not a plan", id="empty"),
-        pytest.param({"error": "HTTP 404 Not Found"}, "HTTP 404 Not Found", id="error"),
-        pytest.param({**PLAN, "changes": "x"}, "not a plan", id="no lines"),
-        pytest.param({"created": 0, "updated": 0, "deleted": 0, "failed": 0}, "not a", id="a run"),
-    ],
-)
-def test_what_is_not_a_plan_is_red(cloud: Cloud, answer: object, why: str) -> None:
-    """Although the AWS CLI succeeds; as the published configuration's it is only told."""
-    ran = preview(cloud, answer)
-    assert (ran.code, why in ran.summary, "No preview" in ran.summary) == (1, True, True)
-    before = preview(cloud, PLAN, answer)
-    assert (before.code, "could not be compared" in before.summary) == (0, True)
+@NAMES
+def test_no_input_is_run_by_the_shell(runner: Runner, name: str) -> None:
+    """They reach it in the environment."""
+    trap = runner.folder / "trap"
+    sly = f'$(touch {trap})`touch {trap}`"; touch {trap}; "'
+    commit = runner.repository.propose(a=NEW)
+    inputs = dict.fromkeys([key for key in load(name)["inputs"] if "aws-region" not in key], sly)
+    runner.run(name, commit, "push", **{key.replace("-", "_"): v for key, v in inputs.items()})
+    assert not trap.exists()
 
 
-def test_the_real_functions_error_is_red(cloud: Cloud, world: World) -> None:
-    """A document that is refused is no plan."""
-    world.git_host.publish({"querys": {}})
-    assert preview(cloud, world.run(event={"dry_run": True})).code == 1
+# --- Publishing only goes forward
 
 
-def test_an_invocation_that_is_refused_is_red(cloud: Cloud) -> None:
-    """With the complaint of the AWS CLI."""
-    cloud.set(denied=True)
-    ran = run(PREVIEW, cloud)
-    assert (ran.code != 0, "AccessDenied" in ran.output) == (True, True)
+def test_a_merge_is_published_and_run_once(runner: Runner) -> None:
+    """With plan and counters in the summary."""
+    commit = runner.repository.merge(a=HOURLY, new=NEW)
+    runner.account.answers |= {commit: plan(CREATE), "run": counters(created=1)}
+    ended = runner.run("publish", commit, "push")
+    assert ended.code == 0, ended.log
+    assert runner.account.live == commit
+    assert runner.account.events[-1] == {}
+    summary = html.unescape(ended.summary)
+    assert "<code>pn-new</code>" in summary
+    assert "The run after publishing" in summary
+    assert "1 created, 0 updated, 0 deleted, 0 failed" in summary
 
 
-def test_nothing_from_the_configuration_is_taken_for_markdown(cloud: Cloud) -> None:
-    """Whoever writes a pull request writes these texts."""
-    sly = "Query '| <img src=x> [a](http://b) **c** `d` @e' is unusable: it is"
-    preview(cloud, plan(sly, failed=1))
-    raw = (cloud.place / "summary.md").read_text("utf-8")
-    [row] = [line for line in raw.splitlines() if line.startswith("| failed")]
-    assert row.count("|") == 4
-    assert not re.search(r"[<>\[*`@]", row)
+def test_an_older_job_that_runs_again_brings_nothing_back(runner: Runner) -> None:
+    """It keeps the commit of its first run; what is published is the branch's head."""
+    older = runner.repository.merge(a=HOURLY, b=HOURLY)
+    assert runner.run("publish", older, "push").code == 0
+    newest = runner.repository.merge(a=HOURLY, b=HOURLY, c=HOURLY)
+    assert runner.run("publish", newest, "push").code == 0
+    again = runner.run("publish", older, "push")
+    assert (again.code, runner.account.live) == (0, newest)
+    assert runner.account.operations().count("update-stack") == 2
 
 
-def test_a_summary_stays_below_what_github_takes(cloud: Cloud) -> None:
-    """1 MiB; the rest is counted."""
-    long = plan(*(f"Query '{n}' is unusable: {'→' * 950}" for n in range(1000)), failed=1000)
-    ran = preview(cloud, long)
-    assert (cloud.place / "summary.md").stat().st_size < 1024 * 1024
-    assert re.search(r"and \d+ more", ran.summary)
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["older first", "newer first"])
+def test_two_merges_end_with_the_later_one(runner: Runner, order: tuple[int, int]) -> None:
+    """In whichever order their jobs run; the second has nothing to do."""
+    merges = [runner.repository.merge(a=NEW), runner.repository.merge(a=NEW, b=HOURLY)]
+    for number in order:
+        assert runner.run("publish", merges[number], "push").code == 0
+    assert runner.account.live == merges[1]
+    assert runner.account.operations().count("update-stack") == 1
 
 
-def test_a_merge_makes_the_stack_update_of_make_publish(cloud: Cloud) -> None:
-    """Then it runs once, and shows what that did."""
-    ran = run(PUBLISH, cloud)
-    assert ran.code == 0, ran.output
-    assert cloud.now()["url"] == PINNED_URL
-    assert cloud.now()["kept"] == ["QueryExecutorArn", "ProjectName"]
-    assert cloud.payloads() == [{"dry_run": True, "config_git_url": PINNED_URL}, {}]
-    verbs = [call[2] for call in cloud.asked() if call[1] == "cloudformation"]
-    assert verbs[-2:] == ["update-stack", "wait"]
-    assert "1 created, 0 updated, 0 deleted, 0 failed" in ran.summary
+def test_a_push_that_leaves_the_file_alone_is_green_at_once(runner: Runner) -> None:
+    """A push of very many files passes a filter of paths by; here the job looks itself."""
+    live = runner.account.live
+    ended = runner.run("publish", runner.repository.merge("another.json", x={}), "push")
+    assert (ended.code, runner.account.live, runner.account.events) == (0, live, [])
+    assert "The file is as it is published" in ended.log
 
 
-def test_what_is_published_already_only_runs(cloud: Cloud) -> None:
-    """CloudFormation refuses an update that changes nothing."""
-    cloud.set(url=PINNED_URL)
-    ran = run(PUBLISH, cloud)
-    assert (ran.code, "published already" in ran.output) == (0, True)
-    assert not any("update-stack" in call for call in cloud.asked())
-    assert {} in cloud.payloads()
+def test_a_merge_is_the_yes_for_what_is_lost(runner: Runner) -> None:
+    """Deletes and new failures were seen in the pull request."""
+    commit = runner.repository.merge(a=HOURLY, new=NEW)
+    delete = ("delete", "pn-gone", "DELETE: pn-gone (removed from config)")
+    runner.account.answers |= {commit: plan(delete, BROKEN)}
+    assert runner.run("publish", commit, "push").code == 0
+    assert runner.account.live == commit
 
 
-@pytest.mark.parametrize("answer", [CRASH, TIMEOUT, "null", "", {"error": "HTTP 404"}], ids=str)
-def test_a_merge_that_has_no_plan_publishes_nothing(cloud: Cloud, answer: object) -> None:
-    """The commit cannot be fetched, or is not what the manager reads."""
-    cloud.set(answers={"head": answer})
-    ran = run(PUBLISH, cloud)
-    assert (ran.code, "Nothing is published" in ran.output) == (1, True)
-    assert SHA in cloud.now()["url"]
+def test_a_publication_with_a_failure_names_it_and_is_not_green(runner: Runner) -> None:
+    """In the summary, where somebody looks."""
+    commit = runner.repository.merge(a=HOURLY, new=NEW)
+    runner.account.answers |= {"published": plan(BROKEN), "run": counters(failed=1)}
+    ended = runner.run("publish", commit, "push")
+    assert ended.code == 1
+    assert html.unescape(ended.summary).count(BROKEN[2]) >= 1
+    assert "1 failed" in html.unescape(ended.summary)
 
 
-@pytest.mark.parametrize("answer", [CRASH, TIMEOUT, "null", ""], ids=str)
-def test_a_run_after_the_merge_that_does_not_end_well_is_red(cloud: Cloud, answer: object) -> None:
-    """It is published all the same, and the next run tries again."""
-    cloud.set(answers={"head": PLAN, "run": answer})
-    ran = run(PUBLISH, cloud)
-    assert (ran.code, "Published, but the run" in ran.output) == (1, True)
+# --- What the actions are made of
 
 
-def test_failed_queries_after_the_merge_are_a_warning(cloud: Cloud) -> None:
-    """The pull request was red for them; the rest has been published."""
-    cloud.set(answers={"head": PLAN, "run": {**PLAN, "failed": 2}})
-    ran = run(PUBLISH, cloud)
-    assert (ran.code, "::warning::" in ran.output) == (0, True)
+@NAMES
+def test_an_action_is_a_few_lines_of_shell_and_no_python(name: str) -> None:
+    """Which a linter would not see; inputs come by the environment."""
+    steps = [step for step in load(name)["runs"]["steps"] if "run" in step]
+    assert {step["shell"] for step in steps} == {"bash"}
+    assert max(len(step["run"].splitlines()) for step in steps) <= 12
+    assert "${{" not in "".join(step["run"] for step in steps)
 
 
-@WORKFLOWS
-def test_a_workflow_has_no_right_but_that_of_its_job(path: Path) -> None:
-    """To ask for the token that assumes the role; every action is pinned by its full SHA."""
-    workflow = load(path)
-    assert workflow["permissions"] == {}
-    [job] = workflow["jobs"].values()
-    assert job["permissions"] == {"id-token": "write"}
-    used = [step["uses"] for step in job["steps"] if "uses" in step]
-    assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action in used)
-    pinned = re.findall(r"uses: \S+ # v[0-9.]+$", path.read_text("utf-8"), re.MULTILINE)
-    assert len(pinned) == len(used) == 1
+@NAMES
+def test_every_action_that_is_used_is_pinned_and_runs_on_the_runners_node(name: str) -> None:
+    """By its full SHA, of releases that declare node24: Node 20 has left the runners."""
+    text = (ACTIONS / name / "action.yml").read_text("utf-8")
+    used = re.findall(r"uses: (\S+)@([0-9a-f]{40}) # v(\d+)\.(\d+)\.\d+$", text, re.MULTILINE)
+    assert len(used) == text.count("uses:") == 3
+    oldest = {
+        "actions/checkout": (5, 0),
+        "actions/setup-python": (6, 0),
+        "aws-actions/configure-aws-credentials": (6, 2),
+    }
+    assert {action for action, *_ in used} == set(oldest)
+    for action, _, major, minor in used:
+        assert (int(major), int(minor)) >= oldest[action]
 
 
-@WORKFLOWS
-def test_zizmor_finds_nothing(path: Path) -> None:
-    """Without the network."""
-    command = [str(Path(sys.executable).parent / "zizmor"), "--offline", "--quiet", str(path)]
-    audited = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ours
-    assert audited.returncode == 0, audited.stdout + audited.stderr
+def test_what_the_actions_install_is_pinned_as_a_whole() -> None:
+    """They install no dependencies, so each must be there."""
+    lines = (ACTIONS / "requirements.txt").read_text("utf-8").splitlines()
+    pins = dict(line.partition("#")[0].strip().split("==") for line in lines if "==" in line)
+    assert {"boto3", "tzdata"} <= set(pins)
+    for name in pins:
+        for needed in metadata.requires(name) or []:
+            if "extra ==" not in needed:
+                assert re.split(r"[^A-Za-z0-9-]", needed)[0] in pins, needed
 
 
-@WORKFLOWS
-def test_actionlint_finds_nothing(path: Path) -> None:
-    """Where it is installed: its package fetches it from outside the package index."""
-    actionlint = shutil.which("actionlint")
-    if actionlint is None:
-        pytest.skip("actionlint is not on the PATH")
-    linted = subprocess.run([actionlint, str(path)], capture_output=True, text=True, check=False)  # noqa: S603 - ours
-    assert linted.returncode == 0, linted.stdout
-
-
-def test_the_roles_template_is_linted() -> None:
-    """As the manager's own is."""
-    command = [str(Path(sys.executable).parent / "cfn-lint"), str(FOLDER / "roles.yaml")]
-    linted = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - ours
-    assert linted.returncode == 0, linted.stdout
-
-
-def test_the_readme_names_each_file() -> None:
-    """They are there to be copied."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    for path in FOLDER.iterdir():
-        assert f"tests/workflows/{path.name}" in readme
+def test_dependabot_reads_the_actions() -> None:
+    """`/` stands for the folder of the workflows alone, so that the pins grew old."""
+    updates = yaml_parse((ACTIONS.parent / "dependabot.yml").read_text("utf-8"))["updates"]
+    folders = {update["package-ecosystem"]: update["directories"] for update in updates}
+    assert folders == {
+        "pip": ["/", "/.github/actions"],
+        "github-actions": ["/", "/.github/actions/*"],
+    }

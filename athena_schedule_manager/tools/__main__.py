@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TOOLS = {  # its name: where it is, and what it does
     "check": ("check:main", "show what a file becomes, and every problem in it, without AWS"),
+    "preview": ("preview:main", "show what a commit would change"),
     "publish": ("publish:main", "schedule what the configuration holds at another commit"),
     "deploy": ("deploy:main", "make or update the stack"),
     "invoke": ("invoke:main", "invoke the deployed function; print its log and its answer"),

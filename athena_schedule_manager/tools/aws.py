@@ -148,11 +148,17 @@ def change_parameter(stack: Stack, name: str, value: str) -> None:
         wait_for("stack-update-complete", stack.name)
 
 
-def call_function(function: str, payload: str, *words: str) -> tuple[str, str]:
-    """Invoke a function once; return the end of its log and its answer.
+@dataclass(frozen=True)
+class Answer:
+    """What an invocation gave: the end of the log, the answer, and Lambda's word for a failure."""
 
-    Both are printed and StopError is raised when the function failed.
-    """
+    log: str
+    text: str
+    error: str = ""
+
+
+def invoke_once(function: str, payload: str, *words: str) -> Answer:
+    """Invoke a function once, and print nothing. Raises AwsError."""
     with tempfile.TemporaryDirectory() as folder:
         event, answer = Path(folder, "event.json"), Path(folder, "answer.json")
         event.write_text(payload, "utf-8")
@@ -163,10 +169,19 @@ def call_function(function: str, payload: str, *words: str) -> tuple[str, str]:
         )
         text = answer.read_text("utf-8") if answer.exists() else ""
     log = base64.b64decode(result.get("LogResult", "")).decode("utf-8", "replace").rstrip("\n")
-    if result.get("FunctionError"):
-        say(f"{log}\n{text}".lstrip())
-        raise StopError(f"The run of {function} failed: {result['FunctionError']}")
-    return log, text
+    return Answer(log, text, result.get("FunctionError", ""))
+
+
+def call_function(function: str, payload: str, *words: str) -> tuple[str, str]:
+    """Invoke a function once; return the end of its log and its answer.
+
+    Both are printed and StopError is raised when the function failed.
+    """
+    answer = invoke_once(function, payload, *words)
+    if answer.error:
+        say(f"{answer.log}\n{answer.text}".lstrip())
+        raise StopError(f"The run of {function} failed: {answer.error}")
+    return answer.log, answer.text
 
 
 def invoke(function: str, payload: str) -> None:

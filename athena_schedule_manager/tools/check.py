@@ -47,7 +47,7 @@ class Report:
     """What the queries of a file become; schedules by name, sentences for everything else."""
 
     schedules: Mapping[str, Schedule]
-    problems: list[str]
+    problems: Mapping[str, str]  # by name of the schedule
     hints: list[str]
 
 
@@ -84,7 +84,7 @@ def check(document: bytes, name: str, project: str, now: datetime) -> tuple[int,
         rows = [_row(schedule, now) for schedule in report.schedules.values()]
         sections.append(table(rows))
     if report.problems:
-        sections.append("\n".join(report.problems))
+        sections.append("\n".join(report.problems.values()))
     if report.hints:
         sections.append("\n".join(report.hints))
     sections.append(_summary(report))
@@ -96,14 +96,14 @@ def examine(queries: Queries, project: str, now: datetime) -> Report:
     settings = Settings("https://git.example/", "executor", "role", project_name=project)
     desired, unusable = desired_state(queries, settings)
     schedules = {}
-    problems = [
-        _problem(message, name, queries[name.removeprefix(settings.prefix)], settings)
+    problems = {
+        name: _problem(message, name, queries[name.removeprefix(settings.prefix)], settings)
         for name, message in unusable.items()
-    ]
+    }
     for name, schedule in desired.items():
         problem = _zone_problem(schedule.timezone)
         if problem:
-            problems.append(f"Query {quoted(name.removeprefix(settings.prefix))}: {problem}")
+            problems[name] = f"Query {quoted(name.removeprefix(settings.prefix))}: {problem}"
         else:
             schedules[name] = schedule
     by_id = {name.removeprefix(settings.prefix): found for name, found in schedules.items()}
