@@ -53,11 +53,13 @@ test: $(READY) ## run the tests
 test-oldest: $(VENV)-oldest/ready ## run the tests of the API on the oldest boto3 that is supported
 	$(VENV)-oldest/bin/python -m pytest -n auto $(API_TESTS)
 
-lint: $(READY) ## check format, lint rules, types and the transformed template
+lint: $(READY) ## check format, lint rules, types, templates, actions and workflows
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m tests.tools.transformed | $(BIN)/cfn-lint
+	$(BIN)/cfn-lint .github/actions/roles.yaml
+	$(BIN)/zizmor --offline --quiet .github
 
 format: $(READY) ## format the code and fix what ruff can
 	$(BIN)/python -m ruff format .
