@@ -17,6 +17,9 @@ EVENT ?= tests/events/scheduled.json
 SHA ?=
 QUERY ?=
 PAYLOAD ?= {}
+# of the command line alone, since some shells have a variable of this name
+GROUP :=
+PROJECT_NAME ?= pn
 AWS ?= aws
 SAM ?= sam
 # Values reach the recipes in the environment as they were typed: neither make nor a shell expands a $ in them.
@@ -28,18 +31,20 @@ override EVENT := $(value EVENT)
 override SHA := $(value SHA)
 override QUERY := $(value QUERY)
 override PAYLOAD := $(value PAYLOAD)
+override GROUP := $(value GROUP)
+override PROJECT_NAME := $(value PROJECT_NAME)
 override AWS := $(value AWS)
 override SAM := $(value SAM)
-export CONFIG STACK PARAMETERS CONFIRM EVENT SHA QUERY PAYLOAD AWS SAM
+export CONFIG STACK PARAMETERS CONFIRM EVENT SHA QUERY PAYLOAD GROUP PROJECT_NAME AWS SAM
 
 # A misspelt variable would be ignored in silence, and the command would do something else.
-KNOWN := CONFIG STACK PARAMETERS CONFIRM EVENT SHA QUERY PAYLOAD AWS SAM SECONDS PYTHON SHELL ARTIFACTS_DIR
+KNOWN := CONFIG STACK PARAMETERS CONFIRM EVENT SHA QUERY PAYLOAD GROUP PROJECT_NAME AWS SAM SECONDS PYTHON SHELL ARTIFACTS_DIR
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 UNKNOWN := $(filter-out $(KNOWN),$(GIVEN))
 $(if $(UNKNOWN),$(error There is no variable $(firstword $(UNKNOWN)); the variables are $(KNOWN)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-oldest lint format check bench soak build deploy preview publish fire invoke invoke-local logs dropped pause resume delete clean
+.PHONY: help run test test-oldest lint format check bench soak build deploy preview publish fire invoke invoke-local logs dropped pause resume dump delete clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +122,9 @@ pause: ## turn the trigger off, until make resume
 
 resume: ## turn the trigger on
 	$(TOOL) resume
+
+dump: ## write the live schedules as a configuration: make dump > query-executor-config.json; GROUP= and PROJECT_NAME= for another group
+	$(TOOL) dump
 
 delete: ## delete the stack: says what goes with it, and needs CONFIRM=yes
 	$(TOOL) delete

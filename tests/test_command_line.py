@@ -129,7 +129,9 @@ def test_make_hands_parameters_over_as_they_were_typed(checkout: Checkout) -> No
     assert parameters["MaxDeletions"] == ""
 
 
-@pytest.mark.parametrize("variable", ["STACK", "CONFIRM", "QUERY", "SHA", "PAYLOAD", "PARAMETERS"])
+@pytest.mark.parametrize(
+    "variable", ["STACK", "CONFIRM", "QUERY", "SHA", "PAYLOAD", "GROUP", "PARAMETERS"]
+)
 def test_make_expands_nothing_in_a_variable(checkout: Checkout, variable: str) -> None:
     """A function of make in it would be run before anything could be checked."""
     trap = checkout.folder / "trap"
@@ -157,4 +159,4 @@ def test_a_missing_aws_cli_is_told(checkout: Checkout) -> None:
     """With what to do."""
     (checkout.folder / "aws").unlink()
     refused = checkout.make("invoke")
-    assert "The AWS CLI cannot be started" in refused.complaint
+    assert "install the AWS CLI, version 2: https://" in refused.complaint

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 
-from athena_schedule_manager.tools.deploy import read_template
+from athena_schedule_manager.tools.parameters import read_template
 from tests.tools.transformed import TEMPLATE, template
 from tests.world import EXECUTOR_ARN, SHA
-from tests.world.account import FIRST_URL, Account
+from tests.world.account import COUNTED, FIRST_URL, NUMBER, Account
 from tests.world.person import Ended, Operator
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 NEXT = "f" * 40
+LIVE = f"{EXECUTOR_ARN}:live"
 FIRST = f"ConfigGitUrl={FIRST_URL} QueryExecutorArn={EXECUTOR_ARN}"
 
 
@@ -24,7 +23,8 @@ def operator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Operator:
     """Return somebody with an account that has no stack."""
-    return Operator(Account(), tmp_path, monkeypatch, capsys)
+    account = Account(functions=[EXECUTOR_ARN, LIVE, f"{EXECUTOR_ARN}:$LATEST"])
+    return Operator(account, tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ VALUES = [
 def test_a_value_arrives_as_it_was_typed(deployed: Operator, name: str, value: str) -> None:
     """Whatever make, the shell or SAM's parser would make of it."""
     done = deployed.run("deploy", PARAMETERS=f"{name}={value}")
-    assert (done.code, done.complaint) == (0, "")
+    assert done.code == 0, done.complaint
     assert deployed.account.parameters[name] == value
 
 
@@ -90,11 +90,18 @@ def test_a_value_arrives_as_it_was_typed(deployed: Operator, name: str, value: s
         ('ConfigGitUrl=https://git.example/"c.json', "double quotes"),
         ("ConfigGitUrl=https://git.example/\\c.json", "backslashes"),
         ("QueryExecutorArn=pn-Executor", "must be the ARN of a Lambda function"),
-        ("MaxDeletions=many", "MaxDeletions=many is refused: MaxDeletions must be a whole"),
-        ("MaxDeletion=5", "MaxDeletion=5 must be Name=value, with the name of a parameter"),
-        ("LogRetentionDays", "LogRetentionDays must be Name=value"),
+        ("MaxDeletions=many", "MaxDeletions must be a whole number"),
+        (
+            "MaxDeletion=5",
+            "word 1 is not the name of a parameter of the template; did you mean MaxD",
+        ),
+        ("LogRetentionDays", "word 1 must be Name=value"),
         ("MaxDeletions=1 MaxDeletions=2", "MaxDeletions appears twice"),
         ("ConfigGitTokenSecretArn=arn:aws:secretsmanager:r:123456789012:secret:a", "whole ARN"),
+        ("LogRetentionDays=8", "LogRetentionDays must be a number of days that CloudWatch Logs"),
+        ("MemorySize=100", "MemorySize must be a whole number from 256 to 10240"),
+        ("TriggerState=off", "TriggerState must be ENABLED or DISABLED"),
+        ("Dashboard=no", "Dashboard must be ENABLED or DISABLED"),
     ],
 )
 def test_a_wrong_value_is_refused_before_anything_is_made(
@@ -138,26 +145,66 @@ def test_a_first_deployment_that_nobody_answers_stops(operator: Operator) -> Non
 
 
 @pytest.mark.parametrize(
-    "status", ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "DELETE_IN_PROGRESS"]
+    "coming",
+    [
+        pytest.param(["ROLLBACK_COMPLETE"], id="rolled back"),
+        pytest.param(["REVIEW_IN_PROGRESS"], id="a change set alone"),
+        pytest.param(["DELETE_IN_PROGRESS", "DELETE_IN_PROGRESS", ""], id="being deleted"),
+    ],
 )
-def test_a_first_try_that_failed_does_not_bar_the_second(deployed: Operator, status: str) -> None:
+def test_a_first_try_that_failed_does_not_bar_the_second(
+    deployed: Operator, coming: list[str]
+) -> None:
     """What it left has no resources, and is deleted if it must be."""
-    deployed.account.status = status
+    deployed.account.status = coming[0]
+    deployed.account.coming = list(coming)
     done = deployed.run("deploy", PARAMETERS=FIRST.replace(SHA, NEXT))
     assert done.code == 0, done.complaint
     assert deployed.account.parameters["ConfigGitUrl"] == FIRST_URL.replace(SHA, NEXT)
-    assert bool(deployed.account.called("delete-stack")) == (status == "ROLLBACK_COMPLETE")
+    assert bool(deployed.account.called("delete-stack")) == (coming == ["ROLLBACK_COMPLETE"])
+
+
+def test_what_another_projects_deployment_left_is_not_deleted_unasked(deployed: Operator) -> None:
+    """It is somebody else's to look at."""
+    deployed.account.status = "ROLLBACK_COMPLETE"
+    deployed.account.parameters["ProjectName"] = "acme"
+    refused = deployed.run("deploy", PARAMETERS=FIRST)
+    assert failed(refused, "what a failed deployment of the project acme has left")
+    assert not deployed.account.called("delete-stack")
+    assert deployed.run("deploy", PARAMETERS=FIRST, CONFIRM="yes").code == 0
+    deployed.account.status = "ROLLBACK_COMPLETE"
+    del deployed.account.parameters["ConfigGitUrl"]
+    refused = deployed.run("deploy", PARAMETERS=FIRST, CONFIRM="yes")
+    assert failed(refused, "it is another stack")
 
 
 @pytest.mark.parametrize(
-    "status", ["UPDATE_IN_PROGRESS", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED"]
+    ("status", "command"),
+    [
+        ("DELETE_FAILED", "Type make delete CONFIRM=yes"),
+        ("UPDATE_ROLLBACK_FAILED", "Type aws cloudformation continue-update-rollback --stack-name"),
+        ("ROLLBACK_FAILED", "nothing of it is live"),
+    ],
 )
-def test_a_stack_that_is_not_at_rest_is_left_alone(deployed: Operator, status: str) -> None:
+def test_a_broken_stack_is_left_alone_and_what_to_type_is_told(
+    deployed: Operator, status: str, command: str
+) -> None:
     """It has resources, so it is neither updated nor deleted."""
     deployed.account.status = status
-    assert failed(deployed.run("deploy"), f"is in the state {status}")
+    refused = deployed.run("deploy")
+    assert failed(refused, f"is in the state {status}")
+    assert command in refused.complaint
     assert len(deployed.account.called("sam", "deploy")) == 1
     assert not deployed.account.called("delete-stack")
+
+
+def test_a_stack_that_is_busy_is_waited_for(deployed: Operator) -> None:
+    """With a sign of life."""
+    deployed.account.coming = ["UPDATE_IN_PROGRESS"] * 10 + ["UPDATE_COMPLETE"]
+    done = deployed.run("deploy")
+    assert done.code == 0
+    assert done.complaint.count("UPDATE_IN_PROGRESS") == 2
+    assert sum(deployed.pauses) == 50
 
 
 def test_a_stack_without_the_url_is_not_deployed_to(deployed: Operator) -> None:
@@ -188,17 +235,16 @@ def test_a_second_stack_can_be_made_from_the_same_clone(deployed: Operator) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "runs"),
-    [("QueryExecutorArn=" + EXECUTOR_ARN + ":live", 1), ("", 1), ("TriggerState=DISABLED", 0)],
+    ("words", "runs"), [(f"QueryExecutorArn={LIVE}", 1), ("", 1), ("TriggerState=DISABLED", 0)]
 )
 def test_an_update_runs_once_unless_the_trigger_is_paused(
     deployed: Operator, words: str, runs: int
 ) -> None:
     """Schedules that still have the old executor are denied until a run has moved them."""
-    assert not deployed.account.called("invoke")
+    deployed.account.events.clear()
     done = deployed.run("deploy", PARAMETERS=words)
     assert done.code == 0
-    assert len(deployed.account.called("invoke")) == runs
+    assert len(deployed.account.events) == runs
     assert ("The trigger is paused" in done.output) == (not runs)
 
 
@@ -207,16 +253,21 @@ def test_a_new_executor_while_the_trigger_is_paused_is_warned_of(deployed: Opera
     sentence = "denied until the next run"
     words = "TriggerState=DISABLED"
     assert sentence not in deployed.run("deploy", PARAMETERS=words).output
-    done = deployed.run("deploy", PARAMETERS=f"QueryExecutorArn={EXECUTOR_ARN}:live")
+    done = deployed.run("deploy", PARAMETERS=f"QueryExecutorArn={LIVE}")
     assert (done.code, sentence in done.output) == (0, True)
 
 
-def test_an_update_whose_run_fails_says_so(deployed: Operator) -> None:
-    """The stack is deployed all the same."""
-    deployed.account.answers["run"] = {"errorMessage": "boom"}
+def test_an_update_whose_run_fails_says_so_last(deployed: Operator) -> None:
+    """The stack is deployed all the same, so it is not well rather than not done."""
+    deployed.account.answers["run"] = {"errorMessage": "boom", "errorType": "KeyError"}
     done = deployed.run("deploy")
-    assert failed(done, "failed: Unhandled")
+    assert done.code == 1
     assert "Deployed 3.0.0" in done.output
+    assert done.complaint.splitlines()[-1].endswith("failed: KeyError: boom")
+    deployed.account.answers["run"] = COUNTED | {"failed": 2}
+    done = deployed.run("deploy")
+    assert done.code == 1
+    assert "this run was not well. Failed for 2" in done.complaint
 
 
 @pytest.mark.parametrize(
@@ -248,8 +299,19 @@ def test_a_change_that_deletes_the_group_needs_a_confirmation(
     assert failed(refused, "This deletes the schedule group pn-athena-queries")
     assert len(deployed.account.called("sam", "deploy")) == 1
     assert deployed.run("deploy", PARAMETERS=words, CONFIRM="yes").code == 0
-    deployed.account.parameters |= {"ProjectName": "pn", "ExistingScheduleGroupName": "old"}
-    assert deployed.run("deploy", PARAMETERS="ProjectName=acme").code == 0
+
+
+@pytest.mark.parametrize("words", ["ProjectName=acme", "ExistingScheduleGroupName=other"])
+def test_a_change_that_makes_a_second_set_needs_a_confirmation(
+    deployed: Operator, words: str
+) -> None:
+    """The schedules in an existing group stay, and every report would run twice."""
+    deployed.account.parameters["ExistingScheduleGroupName"] = "old"
+    refused = deployed.run("deploy", PARAMETERS=words)
+    assert failed(refused, "second set of schedules")
+    assert "runs twice" in refused.complaint
+    assert len(deployed.account.called("sam", "deploy")) == 1
+    assert deployed.run("deploy", PARAMETERS=words, CONFIRM="yes").code == 0
 
 
 @pytest.mark.parametrize(("before", "said"), [("2.1.0", "was 2.1.0"), ("", "was older than 3.0.0")])
@@ -271,3 +333,242 @@ def test_the_parameters_are_read_off_the_template_as_yaml_has_them() -> None:
         assert read[name].pattern == parameter.get("AllowedPattern", ".*")
         assert read[name].constraint == parameter["ConstraintDescription"]
         assert read[name].is_required == ("Default" not in parameter)
+        assert read[name].default == str(parameter.get("Default", ""))
+        assert read[name].values == tuple(map(str, parameter.get("AllowedValues", [])))
+        assert (read[name].least, read[name].most) == (
+            parameter.get("MinValue"),
+            parameter.get("MaxValue"),
+        )
+
+
+# --- One Region, one profile, and what is told of them
+
+PLACES = [
+    pytest.param({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-1"}, id="Region"),
+    pytest.param({"AWS_DEFAULT_REGION": "eu-west-1"}, id="default Region"),
+    pytest.param({}, id="configured"),
+]
+
+
+def told(operator: Operator) -> list[dict[str, str]]:
+    """Return the variables of each call but those that ask for the configured Region."""
+    account = operator.account
+    calls = zip(account.calls, account.variables, strict=True)
+    return [seen for call, seen in calls if "configure" not in call]
+
+
+@pytest.mark.parametrize("variables", PLACES)
+def test_one_region_is_decided_once_and_given_to_every_tool(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    """The AWS CLI and SAM read different variables."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    operator.account.region = "eu-west-1"
+    operator.account.configured_region = "eu-west-1"
+    done = operator.run("deploy", PARAMETERS=FIRST, **variables)
+    assert done.code == 0, done.complaint
+    assert {seen["AWS_REGION"] for seen in told(operator)} == {"eu-west-1"}
+    assert {seen["AWS_DEFAULT_REGION"] for seen in told(operator)} == {"eu-west-1"}
+    [deployment] = operator.account.called("sam", "deploy")
+    assert deployment[deployment.index("--region") + 1] == "eu-west-1"
+    assert f"Account {NUMBER}, Region eu-west-1, stack pn-athena" in done.complaint.splitlines()[0]
+
+
+def test_one_profile_is_decided_once_and_given_to_every_tool(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With two variables set, the AWS CLI took one and SAM the other: two accounts."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    profiles = {"AWS_PROFILE": "test", "AWS_DEFAULT_PROFILE": "production"}
+    done = operator.run("deploy", PARAMETERS=FIRST, **profiles)
+    assert done.code == 0, done.complaint
+    for seen in told(operator):
+        assert (seen["AWS_PROFILE"], seen["AWS_DEFAULT_PROFILE"]) == ("test", "test")
+    [deployment] = operator.account.called("sam", "deploy")
+    assert deployment[deployment.index("--profile") + 1] == "test"
+    assert "profile test" in done.complaint
+
+
+def test_keys_in_the_environment_go_before_a_profile_everywhere(operator: Operator) -> None:
+    """As they do for the AWS CLI; SAM would take the profile."""
+    done = operator.run("deploy", PARAMETERS=FIRST, AWS_PROFILE="other")
+    assert done.code == 0
+    assert all("AWS_PROFILE" not in seen for seen in told(operator))
+    [deployment] = operator.account.called("sam", "deploy")
+    assert "--profile" not in deployment
+
+
+def test_without_a_region_nothing_is_called(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sentence says what to set."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    operator.account.configured_region = ""
+    assert failed(operator.run("deploy", PARAMETERS=FIRST), "No Region is set")
+    assert not operator.account.called("sam")
+
+
+def test_sam_reads_no_settings_of_its_own_accord(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A samconfig with a Region or a profile would send the deployment elsewhere."""
+    contents = []
+    answer = operator.account.answer
+
+    def look(tool: str, words: list[str]) -> object:
+        if tool == "sam":
+            contents.append(Path(words[words.index("--config-file") + 1]).read_text("utf-8"))
+        return answer(tool, words)
+
+    monkeypatch.setattr(operator.account, "answer", look)
+    assert operator.run("deploy", PARAMETERS=FIRST).code == 0
+    assert contents == ["version = 0.1\n", "version = 0.1\n"]
+
+
+@pytest.mark.parametrize("name", ["samconfig.toml", "samconfig.yaml", "samconfig.yml"])
+def test_an_old_url_in_sams_settings_is_refused(operator: Operator, name: str) -> None:
+    """A bare sam deploy would bring it back."""
+    saved = operator.folder / name
+    saved.write_text('parameter_overrides: ["ConfigGitUrl=https://git.example"]')
+    assert failed(operator.run("deploy", PARAMETERS=FIRST), f"Remove {name}")
+    assert operator.account.calls == []
+
+
+def test_suggestions_are_complete(deployed: Operator) -> None:
+    """With the stack, and the Region where the configured one is another."""
+    deployed.account.status = "DELETE_FAILED"
+    deployed.account.configured_region = "us-east-1"
+    refused = deployed.run("deploy", STACK="legacy-asm")
+    typed = "Type AWS_REGION=eu-south-1 make delete STACK=legacy-asm CONFIRM=yes"
+    assert typed in refused.complaint
+    assert "describe-stack-events --stack-name legacy-asm --region eu-south-1" in refused.complaint
+
+
+# --- What is checked before anything changes
+
+
+def test_an_executor_that_does_not_exist_is_refused(deployed: Operator) -> None:
+    """Every live schedule would be pointed to nothing."""
+    missing = EXECUTOR_ARN.replace("Executor", "Exekutor")
+    refused = deployed.run("deploy", PARAMETERS=f"QueryExecutorArn={missing}")
+    assert failed(refused, f"There is no function {missing}: nothing has been changed")
+    assert len(deployed.account.called("sam", "deploy")) == 1
+    deployed.account.refusals["get-function-configuration"] = ["AccessDeniedException", "not you"]
+    done = deployed.run("deploy", PARAMETERS=f"QueryExecutorArn={missing}")
+    assert (done.code, "cannot be seen, so that is not checked" in done.complaint) == (0, True)
+
+
+PAGES = [
+    (
+        f"https://github.com/org/repo/blob/{SHA}/a/c.json",
+        f"https://raw.githubusercontent.com/org/repo/{SHA}/a/c.json",
+    ),
+    (
+        f"https://gitlab.example/group/sub/repo/-/blob/{SHA}/c.json?token=s3cret",
+        f"https://gitlab.example/group/sub/repo/-/raw/{SHA}/c.json",
+    ),
+    (
+        "https://github.example/org/repo/blob/main/c.json",
+        "https://github.example/org/repo/raw/main/c.json",
+    ),
+]
+
+
+@pytest.mark.parametrize(("page", "raw"), PAGES)
+def test_the_page_of_a_file_is_refused_with_the_raw_form(
+    operator: Operator, page: str, raw: str
+) -> None:
+    """It was found after 22 resources, by an ERROR in a log."""
+    refused = operator.run("deploy", PARAMETERS=FIRST.replace(FIRST_URL, page))
+    assert failed(refused, f"the raw file is at {raw}\n")
+    assert "s3cret" not in refused.complaint
+    assert not operator.account.called("sam")
+
+
+def test_what_is_refused_is_not_printed(operator: Operator) -> None:
+    """It may hold a token."""
+    for words in ("ConfigGitUrl=http://h/c?token=s3cret", "ConfigUrl=s3cret", "s3cret"):
+        refused = operator.run("deploy", PARAMETERS=words)
+        assert refused.code == 2
+        assert "s3cret" not in refused.output + refused.complaint
+
+
+def test_sams_advice_and_tokens_are_not_shown(operator: Operator) -> None:
+    """Sam deploy --guided would save the URL; SAM prints every parameter as it is."""
+    operator.account.sam_prints = [
+        'Parameter overrides : {"ConfigGitUrl": "https://h/c.json?token=s3cret"}',
+        "[*] Deploy: sam deploy --guided",
+        "\t\x1b[2JCreating",
+    ]
+    done = operator.run("deploy", PARAMETERS=FIRST)
+    assert "https://h/c.json?***" in done.output
+    assert "s3cret" not in done.output
+    assert "--guided" not in done.output
+    assert "        \\x1b[2JCreating" in done.output
+
+
+def test_the_aws_cli_1_is_told_early(operator: Operator) -> None:
+    """It goes unnoticed until somebody follows a log."""
+    operator.account.version = "aws-cli/1.45.11 Python/3.11"
+    assert "This is the AWS CLI 1" in operator.run("deploy", PARAMETERS=FIRST).complaint
+    assert failed(operator.run("logs"), "This is the AWS CLI 1")
+
+
+# --- How it ends
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ({"error": "Failed to fetch config from Git: HTTP 404"}, "Nothing was done: Failed to fe"),
+        (COUNTED | {"failed": 3, "changes": []}, "Failed for 3"),
+        ({"errorMessage": "timed out"}, "The run of"),
+        ("null", "not one of this manager's"),
+    ],
+)
+def test_a_first_deployment_ends_with_a_dry_run(
+    operator: Operator, answer: object, sentence: str
+) -> None:
+    """So a wrong URL or token is known at once, and not by an ERROR in a log."""
+    operator.account.answers["published"] = answer
+    done = operator.run("deploy", PARAMETERS=FIRST)
+    assert operator.account.events == [{"dry_run": True}]
+    assert done.code == 1
+    assert sentence in done.complaint
+
+
+def test_a_first_deployment_says_what_a_run_would_make_and_what_it_costs(
+    operator: Operator,
+) -> None:
+    """The counters of a dry run, and the list prices of a month."""
+    done = operator.run("deploy", PARAMETERS=FIRST)
+    assert done.code == 0
+    assert "A run would make this: 1 created, 0 updated, 0 deleted" in done.output
+    assert re.search(r"costs some \$\d\.\d\d a month: the function \$", done.lines[0])
+
+
+def test_a_trigger_that_is_off_is_told(deployed: Operator) -> None:
+    """The stack says ENABLED, and changes in Git are followed no more."""
+    deployed.account.rule = "DISABLED"
+    done = deployed.run("deploy")
+    assert done.code == 1
+    assert "The trigger is off although the stack says ENABLED" in done.complaint
+    assert done.complaint.endswith("Type make resume\n")
+
+
+def test_ctrl_c_during_a_deployment_says_that_it_goes_on(
+    operator: Operator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And how to see it."""
+    operator.account.interrupted = "sam-deploy"
+    with pytest.raises(KeyboardInterrupt):
+        operator.run("deploy", PARAMETERS=FIRST)
+    assert "goes on without this command: see aws cloudformation" in capsys.readouterr().err
+
+
+def test_expired_credentials_are_told(operator: Operator) -> None:
+    """With what to do, and where it was tried."""
+    operator.account.refusals["describe-stacks"] = ["ExpiredToken", "The token has expired"]
+    refused = operator.run("deploy", PARAMETERS=FIRST)
+    assert failed(refused, "Region eu-south-1, stack pn-athena-schedule-manager: An error")
+    assert "log in, and type it again" in refused.complaint

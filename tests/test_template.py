@@ -91,7 +91,7 @@ def test_the_trigger_is_a_rule_and_no_schedule(resources: Any) -> None:
     """A schedule in the managed group would be deleted by the manager itself."""
     [rule] = [r for r in resources.values() if r["Type"] == "AWS::Events::Rule"]
     expression = rule["Properties"]["ScheduleExpression"]
-    assert expression == {"Fn::Sub": "rate(${IntervalMinutes} minutes)"}
+    assert expression == "rate(5 minutes)"
     assert not [r for r in resources.values() if r["Type"] == "AWS::Scheduler::Schedule"]
 
 
@@ -218,13 +218,8 @@ def test_the_execution_role_may_send_to_the_queue_where_there_is_one(resources: 
 
 
 def test_a_run_ends_before_the_next_begins(function: Any) -> None:
-    """And the periods of the alarms follow the interval."""
-    written = template()
-    minutes = written["Parameters"]["IntervalMinutes"]["AllowedValues"]
-    assert minutes == [5, 10, 15, 30, 60]
-    assert function["Timeout"] == 240 < min(minutes) * 60
-    seconds = {key: value["Seconds"] for key, value in written["Mappings"]["Interval"].items()}
-    assert seconds == {str(minute): minute * 60 for minute in minutes}
+    """The trigger is every five minutes, as the specification says."""
+    assert function["Timeout"] == 240 < 5 * 60
 
 
 @pytest.fixture

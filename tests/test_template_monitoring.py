@@ -11,7 +11,7 @@ import pytest
 
 from athena_schedule_manager._words import LineFormatter
 from tests.tools.transformed import template, transformed
-from tests.world import CRON, NAME, OTHER_CRON, QUERIES
+from tests.world import CRON, EXECUTOR_ARN, NAME, OTHER_CRON, QUERIES
 from tests.world.insights import run_query
 
 if TYPE_CHECKING:
@@ -32,9 +32,8 @@ def alarm(resources: Any, name: str) -> Any:
 ALARMS = {
     "FunctionErrors": "Errors",
     "ErrorLines": "ErrorLines",
-    "NearTimeout": "Duration",
     "Heartbeat": "CompletedRuns",
-    "TargetErrors": "TargetErrorCount",
+    "ExecutorErrors": "Errors",
     "DroppedInvocations": "InvocationDroppedCount",
     "DeadLetters": "ApproximateNumberOfMessagesVisible",
 }
@@ -92,23 +91,43 @@ def test_the_alarms_mean_what_they_say(resources: Any) -> None:
     assert metrics == ALARMS
     alarms = [name for name, r in resources.items() if r["Type"] == "AWS::CloudWatch::Alarm"]
     assert sorted(alarms) == sorted(f"{name}Alarm" for name in ALARMS)
-    near = alarm(resources, "NearTimeout")
-    timeout = resources["AthenaScheduleManager"]["Properties"]["Timeout"]
-    assert (near["Threshold"], near["Statistic"]) == (timeout * 800, "Maximum")
     heartbeat = alarm(resources, "Heartbeat")
     assert (heartbeat["EvaluationPeriods"], heartbeat["TreatMissingData"]) == (3, "breaching")
     assert heartbeat["ComparisonOperator"] == "LessThanThreshold"
     for name in ALARMS:
         found = alarm(resources, name)
         assert found["AlarmName"] == {"Fn::Sub": f"${{AthenaScheduleManager}}-{name}"}
-        assert found["Threshold"] == 1 or name == "NearTimeout"
+        assert (found["Threshold"], found["Period"]) == (1, 300)
         if name != "Heartbeat":
             assert found["TreatMissingData"] == "notBreaching"
             assert found["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
-    for name in ("TargetErrors", "DroppedInvocations"):
-        [dimension] = alarm(resources, name)["Dimensions"]
-        assert dimension["Name"] == "ScheduleGroup"
-        assert dimension["Value"]["Fn::If"][0] == "MakesGroup"
+    [dimension] = alarm(resources, "DroppedInvocations")["Dimensions"]
+    assert dimension["Name"] == "ScheduleGroup"
+    assert dimension["Value"]["Fn::If"][0] == "MakesGroup"
+
+
+def test_one_dropped_invocation_rings_one_alarm(resources: Any) -> None:
+    """That on the queue, or, where there is none, that on the Scheduler's own count."""
+    conditions = template()["Conditions"]
+    none = {"Fn::Equals": [{"Ref": "DeadLetterQueueArn"}, "none"]}
+    assert resources["DroppedInvocationsAlarm"]["Condition"] == "HasNoQueue"
+    assert resources["DeadLettersAlarm"]["Condition"] == "HasQueue"
+    assert conditions["HasNoQueue"] == none
+    assert conditions["HasQueue"] == {"Fn::Not": [none]}
+
+
+@pytest.mark.parametrize("behind", ["", ":live", ":7", ":$LATEST"])
+def test_an_alarm_watches_the_executor_whatever_version_the_schedules_invoke(
+    resources: Any, behind: str
+) -> None:
+    """Or every alarm is green while every query fails: an accepted invocation is delivered."""
+    [dimension] = alarm(resources, "ExecutorErrors")["Dimensions"]
+    assert dimension["Name"] == "FunctionName"
+    position, split = dimension["Value"]["Fn::Select"]
+    separator, reference = split["Fn::Split"]
+    assert reference == {"Ref": "QueryExecutorArn"}
+    pieces = f"{EXECUTOR_ARN}{behind}".split(separator)
+    assert pieces[position] == "pn-AthenaQueryExecutor"
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -241,10 +260,8 @@ def test_the_query_of_failures_finds_error_lines_and_what_the_runtime_says(
 def dashboard(resources: Any) -> dict[str, Any]:
     """Return the widgets of the dashboard by their titles."""
     body, names = resources["ManagerDashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    assert names.keys() == {"Group", "Seconds"}
-    filled = re.sub(
-        r"\$\{(?:AWS::)?(\w+)\}", lambda name: {"Seconds": "300"}.get(name[1], name[1]), body
-    )
+    assert names.keys() == {"Group", "Executor"}
+    filled = re.sub(r"\$\{(?:AWS::)?(\w+)\}", r"\1", body)
     assert "${" not in filled
     return {w["properties"]["title"]: w for w in json.loads(filled)["widgets"]}
 
@@ -262,6 +279,8 @@ def test_the_dashboard_shows_the_alarms_metrics(resources: Any) -> None:
         if isinstance(namespace, dict):
             namespace = re.sub(r"[${}]", "", namespace["Fn::Sub"])
         assert (namespace, watched["MetricName"]) in shown
+    failing = dashboard(resources)["Queries that failed or did not start"]["properties"]
+    assert ["AWS/Lambda", "Errors", "FunctionName", "Executor"] in failing["metrics"]
 
 
 def test_the_dashboard_counts_and_lists_the_changes_and_no_dry_run(

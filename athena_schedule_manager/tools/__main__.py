@@ -30,6 +30,7 @@ TOOLS = {  # its name: where it is, and what it does
     "pause": ("trigger:pause", "turn the trigger off"),
     "resume": ("trigger:resume", "turn the trigger on"),
     "delete": ("delete:main", "delete the stack"),
+    "dump": ("dump:main", "write the live schedules of a group as a configuration"),
 }
 
 

@@ -6,11 +6,23 @@ make delete CONFIRM=yes
 from __future__ import annotations
 
 from athena_schedule_manager.tools import aws
-from athena_schedule_manager.tools.aws import Stack, delete_stack, the_stack
+from athena_schedule_manager.tools.aws import (
+    AT_REST,
+    Stack,
+    find_stack,
+    look_up,
+    raw,
+    required,
+    settled,
+    trigger_state,
+    turn_trigger,
+)
 from athena_schedule_manager.tools.command_line import OK, Parser, StopError
-from athena_schedule_manager.tools.terminal import say
+from athena_schedule_manager.tools.terminal import remark, say, shown
+from athena_schedule_manager.tools.trigger import put_back
 
 DRAIN_SECONDS = 240  # the function's timeout: after it a run that was under way has ended
+MOST_NAMES = 10  # of schedules that are told one by one
 
 
 def main(arguments: list[str]) -> int:
@@ -23,36 +35,101 @@ def main(arguments: list[str]) -> int:
     return OK
 
 
-def delete(stack_name: str, confirm: str) -> None:
+def delete(name: str, confirm: str) -> None:
     """Delete the stack. Raises StopError unless it is confirmed."""
-    stack = the_stack(stack_name)
+    found = required(look_up(name), name)
+    stack = required(settled(name, found), name)
     if stack.is_protected:
-        raise StopError(f"{stack.name} has termination protection: turn that off first")
-    say("\n".join([f"Deleting the stack {stack.name} deletes:", *what_goes(stack)]))
+        command = raw(
+            *("cloudformation", "update-termination-protection"),
+            *("--no-enable-termination-protection", "--stack-name", name),
+        )
+        raise StopError(f"{name} has termination protection. To turn it off: {command}")
+    is_whole = stack.status in AT_REST
+    if is_whole:
+        say("\n".join([f"Deleting the stack {name} deletes:", *what_goes(stack)]))
+    else:
+        say(f"{name} is in the state {stack.status}: what is left of it is deleted")
     if confirm != "yes":
-        raise StopError("Nothing has been deleted. To delete: make delete CONFIRM=yes")
-    aws.aws("events", "disable-rule", "--name", stack.output("TriggerRuleName"))
-    say(f"The trigger is paused. Waiting {DRAIN_SECONDS} s, in which a run under way ends")
-    aws.sleep(DRAIN_SECONDS)
-    delete_stack(stack.name)
-    say(f"{stack.name} is deleted")
+        command = stack.typed("delete", "CONFIRM=yes")
+        raise StopError(f"Nothing has been deleted. To delete: {command}")
+    if is_whole:
+        drain(stack)
+    delete_stack(name)
+    say(f"{name} is deleted")
+
+
+def drain(stack: Stack) -> None:
+    """Turn the trigger off, and wait until a run under way has ended."""
+    before = trigger_state(stack) or stack.parameters.get("TriggerState", "ENABLED")
+    turn_trigger(stack, "DISABLED")
+    try:
+        say(f"The trigger is paused. Waiting {DRAIN_SECONDS} s, in which a run under way ends")
+        for left in range(DRAIN_SECONDS, 0, -aws.SIGN_OF_LIFE):
+            if left != DRAIN_SECONDS:
+                remark(f"{left} s left")
+            aws.sleep(min(aws.SIGN_OF_LIFE, left))
+        aws.aws("cloudformation", "delete-stack", "--stack-name", stack.name)
+    except BaseException:
+        put_back(stack, before)
+        raise
+
+
+def delete_stack(name: str) -> None:
+    """Delete the stack, and wait until it is gone. Raises StopError if it is not."""
+    stack = find_stack(name)
+    if stack is None:
+        return
+    if stack.status != "DELETE_IN_PROGRESS":
+        aws.aws("cloudformation", "delete-stack", "--stack-name", name)
+        stack = find_stack(name)
+    try:
+        left = settled(name, stack)
+    except (KeyboardInterrupt, aws.AwsError):
+        command = raw("cloudformation", "describe-stacks", "--stack-name", name)
+        remark(f"The deletion of {name} goes on without this command: see {command}")
+        raise
+    if left is not None:
+        raise StopError(aws.condition(left))
 
 
 def what_goes(stack: Stack) -> list[str]:
     """Say what is deleted with the stack, and what stays without it."""
     group = stack.output("ScheduleGroupName")
     listed = aws.aws("scheduler", "list-schedules", "--group-name", group)["Schedules"]
+    names = [schedule["Name"] for schedule in listed]
+    prefix = f"{stack.parameters.get('ProjectName', 'pn')}-"
+    ours = [name for name in names if name.startswith(prefix)]
+    others = [name for name in names if not name.startswith(prefix)]
     lines = [f"- the function {stack.output('FunctionName')}, its trigger, log, alarms and roles"]
     if stack.parameters.get("ExistingScheduleGroupName"):
         lines.append(
-            f"- the execution role. The group {group} and its {len(listed)} schedules stay, but"
-            " without that role they fail: delete them, or give them another role"
+            f"- the execution role. The group {group} stays, and in it {counted(ours)} of this"
+            f" manager{named(ours)}: they fail without that role, so delete them, or give them"
+            " another role"
         )
+        if others:
+            lines.append(f"  {counted(others)} of others in that group stay as they are")
     else:
         lines.append(
-            f"- the schedule group {group} and its {len(listed)} schedules, with their pauses,"
-            " queues and retry policies"
+            f"- the schedule group {group} and {counted(ours)} of this manager{named(ours)}, with"
+            " their pauses, queues and retry policies"
         )
+        if others:
+            lines.append(f"- {counted(others)} of others in that group, too{named(others)}")
     if "DeadLetterQueueArn" in stack.outputs and not stack.parameters.get("DeadLetterQueueArn"):
-        lines.append("- the dead-letter queue and what is in it (see make dropped)")
+        lines.append(f"- the dead-letter queue and what is in it (see {stack.typed('dropped')})")
     return lines
+
+
+def counted(names: list[str]) -> str:
+    """Count schedules in words."""
+    return "1 schedule" if len(names) == 1 else f"{len(names)} schedules"
+
+
+def named(names: list[str]) -> str:
+    """Return the first names in parentheses."""
+    if not names:
+        return ""
+    more = ", ..." if len(names) > MOST_NAMES else ""
+    return f" ({', '.join(shown(name) for name in names[:MOST_NAMES])}{more})"

@@ -3,190 +3,153 @@
     make deploy
     make deploy PARAMETERS='LogRetentionDays=90 AlarmEmail=team@example.org'
 
-`sam deploy` is told everything and saves nothing: a samconfig.toml would keep the URL of the first
-deployment, and a bare `sam deploy` would bring that URL back and delete the queries added since.
+`sam deploy` is told everything, reads no file of its own and saves nothing: a samconfig.toml would
+keep the URL of the first deployment, and a bare `sam deploy` would bring that URL back and delete
+the queries added since.
 """
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import sys
-from dataclasses import dataclass
+import tempfile
 from pathlib import Path
 
-from athena_schedule_manager.tools import aws
-from athena_schedule_manager.tools.aws import Stack, delete_stack, find_stack, invoke, wait_for
-from athena_schedule_manager.tools.command_line import OK, Parser, StopError
-from athena_schedule_manager.tools.terminal import say
+from athena_schedule_manager.tools import aws, price
+from athena_schedule_manager.tools.aws import Stack, call_function, find_stack, look_up, place
+from athena_schedule_manager.tools.command_line import NOT_WELL, OK, NotWellError, Parser, StopError
+from athena_schedule_manager.tools.delete import delete_stack
+from athena_schedule_manager.tools.invoke import problem_of
+from athena_schedule_manager.tools.parameters import Parameter, read_parameters, read_template
+from athena_schedule_manager.tools.terminal import remark, say, shown
 
 TEMPLATE = Path("template.yaml")
-SAVED = Path("samconfig.toml")
+SAVED = ("samconfig.toml", "samconfig.yaml", "samconfig.yml")
+DRY_RUN = {"dry_run": True}
 
 
 def main(arguments: list[str]) -> int:
     """Deploy."""
-    parser = Parser("deploy", __doc__)
+    parser = Parser("deploy", __doc__, {NOT_WELL: "it is deployed, and does not run well"})
     parser.add_stack()
     parser.add_variable("PARAMETERS", "'Name=value ...': parameters of the template")
-    parser.add_variable("CONFIRM", "yes to make a change that deletes schedules")
+    parser.add_variable("CONFIRM", "yes to make a change that deletes or doubles schedules")
     asked = parser.parse_args(arguments)
-    deploy(asked.stack, asked.parameters, asked.confirm)
+    deploy(asked.stack, asked.parameters, is_confirmed=asked.confirm == "yes")
     return OK
 
 
-def deploy(name: str, words: str, confirm: str) -> None:
+def deploy(name: str, words: str, *, is_confirmed: bool) -> None:
     """Deploy the stack of this name."""
     declared = read_template(TEMPLATE.read_text("utf-8"))
     refuse_saved_url()
     given = read_parameters(words, declared)
-    existing = live_stack(name)
+    if aws.is_version_1():
+        remark(f"This is the AWS CLI 1, which cannot follow a log: install {aws.MANUAL['AWS']}")
+    existing = live_stack(name, given, is_confirmed=is_confirmed)
     if existing is None:
+        tell_price(given, declared)
         complete(given, declared, name)
     else:
-        keep_group(existing, given, confirm)
+        keep_schedules(existing, given, is_confirmed=is_confirmed)
+    require_executor(existing, given)
+    if existing is not None:
         say(f"Updating {name}: parameters that are not given keep the values that the stack has")
-    call_sam("build", "--build-in-source")
-    call_sam("deploy", *deployment_words(name, given))
+    build_and_deploy(name, given)
     deployed = find_stack(name)
     if deployed is None:
         raise StopError(f"{name} does not exist: see what sam deploy printed")
-    before = existing.parameters if existing else {}
     tell_version(deployed, existing)
-    tell_about_alarms(deployed, before)
-    finish(deployed, before)
+    tell_about_alarms(deployed, existing.parameters if existing else {})
+    finish(deployed, existing)
 
 
-def deployment_words(name: str, given: dict[str, str]) -> list[str]:
-    """Return what sam deploy is told."""
-    words = ["--stack-name", name, "--resolve-s3", "--capabilities", "CAPABILITY_IAM"]
-    words += ["--no-confirm-changeset", "--no-fail-on-empty-changeset"]
-    if given:
-        words += ["--parameter-overrides", *(override(*item) for item in given.items())]
-    return words
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of the template."""
-
-    description: str
-    pattern: str
-    constraint: str
-    is_required: bool
-
-    def problem(self, value: str) -> str | None:
-        """Return what is wrong with a value, as far as the template's pattern tells."""
-        if re.fullmatch(self.pattern, value):
-            return None
-        return self.constraint
-
-
-def read_template(text: str) -> dict[str, Parameter]:
-    """Read the parameters that the template declares, in its order."""
-    section = re.split(r"(?m)^(?=\S)", text.partition("\nParameters:\n")[2], maxsplit=1)[0]
-    parameters = {}
-    for name, body in re.findall(r"(?m)^  (\w+):\n((?:    .*\n)+)", section):
-        lines = dict(re.findall(r"(?m)^    (\w+): ((?:>-\n(?:      .*\n)+|.*))", body))
-        parameters[name] = Parameter(
-            " ".join(lines["Description"].removeprefix(">-").split()),
-            lines.get("AllowedPattern", ".*"),
-            lines["ConstraintDescription"],
-            "Default" not in lines,
-        )
-    return parameters
-
-
-def read_parameters(text: str, declared: dict[str, Parameter]) -> dict[str, str]:
-    """Read the words of PARAMETERS. Raises StopError for the first that is wrong."""
-    given: dict[str, str] = {}
-    for word in text.split():
-        name, equals, value = word.partition("=")
-        if not equals or name not in declared:
-            raise StopError(
-                f"PARAMETERS: {word} must be Name=value, with the name of a parameter of the"
-                f" template: {', '.join(declared)}"
-            )
-        if name in given:
-            raise StopError(f"PARAMETERS: {name} appears twice")
-        if problem := declared[name].problem(value):
-            raise StopError(f"PARAMETERS: {word} is refused: {name} {problem}")
-        given[name] = value
-    return given
-
-
-def override(name: str, value: str) -> str:
-    """Write a parameter as SAM's parser takes it: quoted, since it refuses `Name=` alone.
-
-    In the long form, since that parser looks for the long form inside the value of a short one.
-    """
-    escaped = value.replace('"', '\\"')
-    return f'ParameterKey={name},ParameterValue="{escaped}"'
+# --- What is known before anything is done
 
 
 def refuse_saved_url() -> None:
-    """Refuse a samconfig.toml that holds the URL of an earlier deployment."""
-    if SAVED.exists() and "ConfigGitUrl" in SAVED.read_text("utf-8", "replace"):
-        raise StopError(
-            f"{SAVED} holds a ConfigGitUrl, which a bare sam deploy would bring back over what has"
-            f" been published since. Remove {SAVED}: make deploy needs none"
-        )
+    """Refuse a file that holds the URL of an earlier deployment."""
+    for name in SAVED:
+        path = Path(name)
+        if path.exists() and "ConfigGitUrl" in path.read_text("utf-8", "replace"):
+            raise StopError(
+                f"{name} holds a ConfigGitUrl, which a bare sam deploy would bring back over what"
+                f" has been published since. Remove {name}: make deploy needs none"
+            )
 
 
-def live_stack(name: str) -> Stack | None:
-    """Return the stack to be updated, or None for a first deployment. Raises StopError.
-
-    A first try that failed leaves a stack without resources, which can only be deleted.
-    """
-    stack = find_stack(name)
-    if stack is None or stack.status == "REVIEW_IN_PROGRESS":
+def live_stack(name: str, given: dict[str, str], *, is_confirmed: bool) -> Stack | None:
+    """Return the stack to be updated, or None for a first deployment. Raises StopError."""
+    stack = aws.settled(name, look_up(name))
+    if stack is None or stack.status == aws.WITHOUT_RESOURCES:
         return None
-    if stack.status == "ROLLBACK_COMPLETE":
-        say(f"Deleting {name}, which a failed deployment has left behind without resources")
-        delete_stack(name)
-        return None
-    if stack.status == "DELETE_IN_PROGRESS":
-        say(f"Waiting until {name} is deleted")
-        wait_for("stack-delete-complete", name)
-        return None
-    if not stack.status.endswith("_COMPLETE"):
-        raise StopError(
-            f"{name} is in the state {stack.status}: wait until that has ended, or see its events"
-            f" with aws cloudformation describe-stack-events --stack-name {name}"
-        )
     if "ConfigGitUrl" not in stack.parameters:
         raise StopError(f"{name} has no parameter ConfigGitUrl: it is another stack; set STACK=")
+    if stack.status == "ROLLBACK_COMPLETE":
+        remove_leftovers(stack, given, is_confirmed=is_confirmed)
+        return None
+    if stack.status not in aws.AT_REST:
+        raise StopError(aws.condition(stack))
     return stack
 
 
-def keep_group(stack: Stack, given: dict[str, str], confirm: str) -> None:
-    """Refuse a change that deletes the stack's schedule group. Raises StopError."""
-    if stack.parameters.get("ExistingScheduleGroupName"):
-        return
-    changed = stack.parameters | given
-    keys = ("ProjectName", "ExistingScheduleGroupName")
-    kept = all(changed.get(key) == stack.parameters.get(key) for key in keys)
-    if not kept and confirm != "yes":
+def remove_leftovers(stack: Stack, given: dict[str, str], *, is_confirmed: bool) -> None:
+    """Delete what a failed first deployment has left, if it is that of this project."""
+    theirs = shown(stack.parameters.get("ProjectName", ""))
+    if theirs != given.get("ProjectName", "pn") and not is_confirmed:
         raise StopError(
-            f"This deletes the schedule group {stack.outputs.get('ScheduleGroupName')} with all its"
-            " schedules, their pauses, queues and retry policies; the next run makes new schedules"
-            ' from the file. Write pauses into the file first, as "enabled": false; then add'
-            " CONFIRM=yes"
+            f"{stack.name} is what a failed deployment of the project {theirs} has left:"
+            " set STACK= to another name, or add CONFIRM=yes to delete it"
         )
+    say(f"Deleting {stack.name}, which a failed deployment has left behind without resources")
+    delete_stack(stack.name)
+
+
+def keep_schedules(stack: Stack, given: dict[str, str], *, is_confirmed: bool) -> None:
+    """Refuse a change that deletes the schedules, or makes a second set. Raises StopError."""
+    keys = ("ProjectName", "ExistingScheduleGroupName")
+    changed = stack.parameters | given
+    if is_confirmed or all(changed.get(key) == stack.parameters.get(key) for key in keys):
+        return
+    group = stack.outputs.get("ScheduleGroupName")
+    if stack.parameters.get("ExistingScheduleGroupName"):
+        raise StopError(
+            f"This makes a second set of schedules. Those in the group {group} whose names begin"
+            f" with {stack.parameters.get('ProjectName')}- stay and keep firing, so every query"
+            " runs twice until you delete them. If that is meant, add CONFIRM=yes"
+        )
+    raise StopError(
+        f"This deletes the schedule group {group} with all its schedules, their pauses, queues and"
+        " retry policies; the next run makes new schedules from the file. Write pauses into the"
+        ' file first, as "enabled": false; then add CONFIRM=yes'
+    )
+
+
+def tell_price(given: dict[str, str], declared: dict[str, Parameter]) -> None:
+    """Say what a stack costs a month, before the first is made."""
+    values = {name: parameter.default for name, parameter in declared.items()} | given
+    bill = price.items(
+        int(values["MemorySize"]),
+        has_dashboard=values["Dashboard"] == "ENABLED",
+        has_secret=bool(values["ConfigGitTokenSecretArn"]),
+    )
+    say(price.sentence(bill))
 
 
 def complete(given: dict[str, str], declared: dict[str, Parameter], name: str) -> None:
     """Ask for the required parameters that are not given. Raises StopError without a terminal."""
     missing = [key for key, p in declared.items() if p.is_required and key not in given]
+    where = f"The Region {place().region} has no stack {name} yet"
     if missing and not sys.stdin.isatty():
+        words = " ".join(f"{key}=..." for key in missing)
         raise StopError(
-            f"This Region has no stack {name} yet, and its first deployment needs"
-            f" {' and '.join(missing)}: make deploy"
-            f" PARAMETERS='{' '.join(f'{key}=...' for key in missing)}'. If there is one, set"
-            " AWS_REGION or STACK="
+            f"{where}, and its first deployment needs {' and '.join(missing)}:"
+            f" {aws.typed('deploy', name)} PARAMETERS='{words}'. If there is one, set AWS_REGION or"
+            " STACK="
         )
     if missing:
-        say(f"This Region has no stack {name} yet. To make it, please enter:")
+        say(f"{where}. To make it, please enter:")
     for key in missing:
         given[key] = ask(key, declared[key])
 
@@ -205,14 +168,73 @@ def ask(name: str, parameter: Parameter) -> str:
         say(f"{name} {problem}")
 
 
-def call_sam(*words: str) -> None:
-    """Call the SAM CLI. Raises StopError if it fails."""
+def require_executor(existing: Stack | None, given: dict[str, str]) -> None:
+    """Refuse an executor that does not exist, as far as that can be known. Raises StopError."""
+    before = existing.parameters.get("QueryExecutorArn", "") if existing else ""
+    arn = given.get("QueryExecutorArn", before)
+    region = arn.split(":")[3]
+    words = ["--function-name", arn]
     try:
-        done = aws.run([*aws.program("SAM"), *words], os.environ, say)
-    except OSError as error:
-        raise StopError(f"The SAM CLI cannot be started: {error}") from error
+        aws.aws("lambda", "get-function-configuration", *words, region=region)
+    except aws.AwsError as error:
+        if "ResourceNotFoundException" in str(error):
+            raise StopError(
+                f"There is no function {arn}: nothing has been changed. Every schedule would invoke"
+                " nothing; correct QueryExecutorArn"
+            ) from None
+        remark(f"Whether {arn} exists cannot be seen, so that is not checked: {error}")
+
+
+# --- Deploying
+
+
+def build_and_deploy(name: str, given: dict[str, str]) -> None:
+    """Build the artifact and deploy it, with an empty file in the place of SAM's own settings."""
+    words = ["--stack-name", name, "--region", place().region]
+    if place().profile:
+        words += ["--profile", place().profile]
+    words += ["--resolve-s3", "--capabilities", "CAPABILITY_IAM"]
+    words += ["--no-confirm-changeset", "--no-fail-on-empty-changeset"]
+    if given:
+        words += ["--parameter-overrides", *(override(*item) for item in given.items())]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder, "samconfig.toml")
+        settings.write_text("version = 0.1\n", "utf-8")
+        file = ["--config-file", str(settings)]
+        call_sam("build", "--build-in-source", *file)
+        try:
+            call_sam("deploy", *file, *words)
+        except KeyboardInterrupt:
+            command = aws.raw("cloudformation", "describe-stacks", "--stack-name", name)
+            remark(f"What has been begun goes on without this command: see {command}")
+            raise
+
+
+def override(name: str, value: str) -> str:
+    """Write a parameter as SAM's parser takes it: quoted, since it refuses `Name=` alone.
+
+    In the long form, since that parser looks for the long form inside the value of a short one.
+    """
+    escaped = value.replace('"', '\\"')
+    return f'ParameterKey={name},ParameterValue="{escaped}"'
+
+
+def call_sam(operation: str, *words: str) -> None:
+    """Call the SAM CLI and show what it prints. Raises StopError if it fails."""
+    done = aws.call("SAM", [operation, *words], place().environment(), show_line_of_sam)
     if done.returncode:
-        raise StopError(f"sam {words[0]} failed, see above")
+        raise StopError(f"sam {operation} failed, see above")
+
+
+def show_line_of_sam(line: str) -> None:
+    """Print a line of SAM's, but for its advice, which brings an old URL back, and for tokens."""
+    if re.match(r"\[\*\]|Commands you can use next|=+$", line.strip()):
+        return
+    redacted = re.sub(r"(https?://[^\s\"'?#]+)\?[^\s\"']*", r"\1?***", line)
+    say(shown(redacted.expandtabs()))
+
+
+# --- What is told afterwards
 
 
 def tell_version(stack: Stack, before: Stack | None) -> None:
@@ -230,20 +252,51 @@ def tell_about_alarms(stack: Stack, before: dict[str, str]) -> None:
     if email and email != before.get("AlarmEmail"):
         say("AWS has sent a mail to AlarmEmail: alarms notify that address once it is confirmed")
     elif not email and not stack.parameters.get("AlarmTopicArn"):
-        say(
-            "Alarms notify nobody: make deploy PARAMETERS=AlarmEmail=<your address>,"
-            " or AlarmTopicArn=<an SNS topic>"
+        command = stack.typed("deploy", "PARAMETERS='AlarmEmail=<your address>'")
+        say(f"Alarms notify nobody: {command}, or AlarmTopicArn=<an SNS topic>")
+
+
+def finish(stack: Stack, before: Stack | None) -> None:
+    """Look whether it runs: a dry run after a first deployment, a run after an update."""
+    if before is None:
+        try_it(stack)
+    if stack.parameters.get("TriggerState") == "DISABLED":
+        command = stack.typed("resume")
+        say(f"The trigger is paused: until {command}, only {stack.typed('invoke')} runs it")
+        was = before.parameters.get("QueryExecutorArn") if before else None
+        if before and was != stack.parameters.get("QueryExecutorArn"):
+            say("Schedules still have the former executor, and are denied until the next run")
+        return
+    if before:
+        run_once(stack)
+    if aws.trigger_state(stack) == "DISABLED":
+        raise NotWellError(
+            "The trigger is off although the stack says ENABLED, so changes in Git are not"
+            f" followed. Type {stack.typed('resume')}"
         )
 
 
-def finish(stack: Stack, before: dict[str, str]) -> None:
-    """Run once after an update, so that schedules have the new executor and role at once."""
-    if stack.parameters.get("TriggerState") == "DISABLED":
-        say("The trigger is paused: until make resume, only make invoke runs the function")
-        if before and before.get("QueryExecutorArn") != stack.parameters.get("QueryExecutorArn"):
-            say("Schedules still have the former executor, and are denied until the next run")
-    elif before:
-        say("Deployed. Running once:")
-        invoke(stack.output("FunctionName"), "{}")
-    else:
-        say("The trigger makes the first run within minutes; make invoke makes it now")
+def try_it(stack: Stack) -> None:
+    """Make a dry run, so that a wrong URL or token is known at once. Raises NotWellError."""
+    say("A dry run, which changes nothing:")
+    _, answer = call_function(stack.output("FunctionName"), json.dumps(DRY_RUN))
+    if problem := problem_of(answer):
+        payload = f"PAYLOAD='{json.dumps(DRY_RUN)}'"
+        raise NotWellError(
+            f"The stack is deployed, and a run would not go well. {problem}. Correct the file, or"
+            f" a parameter with {stack.typed('deploy')} PARAMETERS=...;"
+            f" {stack.typed('invoke', payload)} tries it again"
+        )
+    plan = json.loads(answer)
+    counters = ", ".join(f"{plan[name]} {name}" for name in ("created", "updated", "deleted"))
+    say(f"A run would make this: {counters}. The trigger makes it within five minutes")
+
+
+def run_once(stack: Stack) -> None:
+    """Run, so that schedules have the new executor and role at once. Raises NotWellError."""
+    say("Running once:")
+    log, answer = call_function(stack.output("FunctionName"), "{}", "--log-type", "Tail")
+    aws.show_text(log)
+    aws.show_text(answer)
+    if problem := problem_of(answer):
+        raise NotWellError(f"The stack is deployed, and this run was not well. {problem}")

@@ -1,15 +1,25 @@
-"""Show what the schedules gave up: which query, when, why, and how to run it now."""
+"""Show what the schedules gave up: which query, when, why, and how to run it now.
+
+The messages stay in the queue, and the next look shows them again.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import re
+from typing import TYPE_CHECKING, Any
 
-from athena_schedule_manager.tools.aws import aws, the_stack
+from athena_schedule_manager.tools.aws import AwsError, Stack, aws, raw, the_stack
 from athena_schedule_manager.tools.command_line import OK, Parser, StopError
-from athena_schedule_manager.tools.terminal import say
+from athena_schedule_manager.tools.terminal import remark, say, shown
 
-HIDDEN_SECONDS = 60  # for which a dead letter that has been read is not shown again
-MOST_READS = 200  # of ten dead letters at most
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HIDDEN_SECONDS = 60  # for which a message that is being read is hidden, if nothing gives it back
+MOST_READS = 200  # of ten messages at most
+BATCH = 10  # messages that are given back in one call
+NAME = re.compile("[0-9a-zA-Z_.-]{1,64}")  # what a shell takes as one harmless word
 
 
 def main(arguments: list[str]) -> int:
@@ -21,42 +31,89 @@ def main(arguments: list[str]) -> int:
 
 
 def show_dropped(stack_name: str) -> None:
-    """Show what the schedules gave up: when, which query, why, and how to run it now."""
+    """Show the dead letters in the order of their times."""
     stack = the_stack(stack_name)
     if stack.parameters.get("DeadLetterQueueArn") == "none":
         raise StopError(f"{stack.name} has no dead-letter queue")
-    _, _, _, _, account, name = stack.output("DeadLetterQueueArn").split(":")
+    *_, account, name = stack.output("DeadLetterQueueArn").split(":")
     words = ["--queue-name", name, "--queue-owner-aws-account-id", account]
     url = aws("sqs", "get-queue-url", *words)["QueueUrl"]
-    prefix = stack.parameters["ProjectName"] + "-"
+    elsewhere = being_read(url)
     messages = read_queue(url)
+    prefix = stack.parameters["ProjectName"] + "-"
     letters = [letter for m in messages if (letter := dead_letter(m, prefix))]
     for letter in sorted(letters, key=lambda letter: letter["when"]):
-        say("{when}  {schedule}  after {tries} retries: {why}".format(**letter))
+        say(shown("{when}  {schedule}  after {tries} retries: {why}".format(**letter)))
     if others := len(messages) - len(letters):
         say(f"{others} other messages in {name}")
-    if not letters:
+    if elsewhere:
+        say(f"{elsewhere} more are being read by somebody else: look again in a minute")
+    if letters:
+        tell_what_to_do(stack, {letter["query"] for letter in letters}, url)
+    elif not elsewhere:
         say("No schedule has given up an invocation")
-        return
+
+
+def tell_what_to_do(stack: Stack, queries: set[str], url: str) -> None:
+    """Say how to run the queries now; others wrote their names, so only a name is offered."""
     say("\nTo run them now, once the cause is fixed:")
-    for query in sorted({letter["query"] for letter in letters} - {""}):
-        say(f"make fire STACK={stack.name} QUERY={query}")
+    for query in sorted(queries):
+        if NAME.fullmatch(query):
+            say(stack.typed("fire", f"QUERY={query}"))
     if not stack.parameters.get("DeadLetterQueueArn"):  # another queue may hold others' messages
-        say(f"To empty the queue then: aws sqs purge-queue --queue-url {url}")
+        say(f"To empty the queue then: {raw('sqs', 'purge-queue', '--queue-url', url)}")
+
+
+def being_read(url: str) -> int:
+    """Return how many messages somebody else is reading just now, as far as that can be seen."""
+    name = "ApproximateNumberOfMessagesNotVisible"
+    words = ["--queue-url", url, "--attribute-names", name]
+    try:
+        return int(aws("sqs", "get-queue-attributes", *words)["Attributes"][name])
+    except AwsError as error:
+        remark(f"Whether somebody else reads the queue cannot be seen: {error}")
+        return 0
 
 
 def read_queue(url: str) -> list[dict[str, Any]]:
-    """Return the messages of a queue, and leave them in it."""
+    """Return the messages of a queue, and leave them in it for the next look."""
     found: dict[str, dict[str, Any]] = {}
+    try:
+        for message in receive(url):
+            found.setdefault(message["MessageId"], message)
+    finally:
+        give_back(url, list(found.values()))
+    return list(found.values())
+
+
+def receive(url: str) -> Iterator[dict[str, Any]]:
+    """Yield messages until there is no new one."""
     words = ["--queue-url", url, "--max-number-of-messages", "10"]
     words += ["--visibility-timeout", str(HIDDEN_SECONDS), "--message-attribute-names", "All"]
+    seen: set[str] = set()
     for _ in range(MOST_READS):
         answer = aws("sqs", "receive-message", *words, "--wait-time-seconds", "1") or {}
-        new = {m["MessageId"]: m for m in answer.get("Messages", []) if m["MessageId"] not in found}
+        messages = answer.get("Messages", [])
+        new = [message for message in messages if message["MessageId"] not in seen]
         if not new:
-            break
-        found |= new
-    return list(found.values())
+            return
+        seen |= {message["MessageId"] for message in new}
+        yield from new
+
+
+def give_back(url: str, messages: list[dict[str, Any]]) -> None:
+    """Make messages visible again at once, or say for how long they are hidden."""
+    for begin in range(0, len(messages), BATCH):
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
+            for number, message in enumerate(messages[begin : begin + BATCH])
+        ]
+        words = ["--queue-url", url, "--entries", json.dumps(entries)]
+        try:
+            aws("sqs", "change-message-visibility-batch", *words)
+        except AwsError as error:
+            remark(f"The messages are hidden from others for {HIDDEN_SECONDS} s: {error}")
+            return
 
 
 def dead_letter(message: dict[str, Any], prefix: str) -> dict[str, str] | None:

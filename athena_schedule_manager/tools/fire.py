@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from athena_schedule_manager.tools.aws import AwsError, aws, call_function, the_stack
+from athena_schedule_manager.tools.aws import AwsError, aws, call_function, the_stack, typed
 from athena_schedule_manager.tools.command_line import OK, Parser, StopError
-from athena_schedule_manager.tools.terminal import say
+from athena_schedule_manager.tools.terminal import say, shown
 
 
 def main(arguments: list[str]) -> int:
@@ -26,22 +26,26 @@ def main(arguments: list[str]) -> int:
 def fire(stack_name: str, query_id: str) -> None:
     """Show the schedule, its target and its input, and invoke the target with it."""
     if not query_id:
-        raise StopError("Name the query, as in: make fire QUERY=daily-report")
+        command = typed("fire", stack_name, "QUERY=daily-report")
+        raise StopError(f"Name the query, as in: {command}")
     stack = the_stack(stack_name)
     name = f"{stack.parameters.get('ProjectName') or 'pn'}-{query_id}"
     schedule = live_schedule(stack.output("ScheduleGroupName"), name)
     target = schedule["Target"]
     function = target["Arn"]
     payload = target.get("Input", "{}")
-    say(f"schedule: {name} ({schedule['ScheduleExpression']}, {schedule['State']})")
-    say(f"target:   {function}\ninput:    {payload}")
+    say(shown(f"schedule: {name} ({schedule['ScheduleExpression']}, {schedule['State']})"))
+    say(shown(f"target:   {function}"))
+    say(shown(f"input:    {payload}"))
+    if ":lambda:" not in function:
+        raise StopError("The target is not a Lambda function, so nothing was invoked")
     call_function(function, payload, "--invocation-type", "Event")
     say("invoked: the target runs now, on its own; see its log")
 
 
 def live_schedule(group: str, name: str) -> dict[str, Any]:
     """Return a schedule as it is now. Raises StopError."""
-    missing = f"There is no schedule {name} in the group {group}: is QUERY the query's id?"
+    missing = f"There is no schedule {shown(name)} in the group {group}: is QUERY the query's id?"
     if not re.fullmatch("[0-9a-zA-Z_.-]{1,64}", name):
         raise StopError(missing)
     try:

@@ -6,15 +6,58 @@ make invoke PAYLOAD='{"dry_run": true}'
 
 from __future__ import annotations
 
-from athena_schedule_manager.tools.aws import invoke, the_stack
-from athena_schedule_manager.tools.command_line import OK, Parser
+import json
+
+from athena_schedule_manager.tools.aws import call_function, show_text, the_stack
+from athena_schedule_manager.tools.command_line import NOT_WELL, OK, NotWellError, Parser, StopError
+from athena_schedule_manager.tools.terminal import shown
 
 
 def main(arguments: list[str]) -> int:
     """Invoke the function with the event."""
-    parser = Parser("invoke", __doc__)
+    parser = Parser("invoke", __doc__, {NOT_WELL: "the run failed, or failed for some queries"})
     parser.add_stack()
     parser.add_variable("PAYLOAD", "the event, a JSON object", "{}")
     asked = parser.parse_args(arguments)
-    invoke(the_stack(asked.stack).output("FunctionName"), asked.payload or "{}")
+    payload = asked.payload or "{}"
+    refuse_what_is_no_event(payload)
+    function = the_stack(asked.stack).output("FunctionName")
+    log, answer = call_function(function, payload, "--log-type", "Tail")
+    show_text(log)
+    show_text(answer)
+    if problem := problem_of(answer):
+        raise NotWellError(problem)
     return OK
+
+
+def refuse_what_is_no_event(payload: str) -> None:
+    """Refuse what the function would not take for what was meant. Raises StopError."""
+    example = """PAYLOAD='{"dry_run": true}'"""
+    try:
+        event = json.loads(payload)
+    except ValueError as error:
+        raise StopError(
+            f"PAYLOAD is not JSON, and nothing was sent: {error}. Write it as in {example}"
+        ) from None
+    if not isinstance(event, dict):
+        raise StopError(
+            f"PAYLOAD is not a JSON object, and nothing was sent. Write it as in {example}"
+        )
+
+
+def problem_of(answer: str) -> str | None:
+    """Say what is not well with an answer, or return None: a run or a dry run without failures."""
+    try:
+        told = json.loads(answer)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        return "The function's answer is not one of this manager's"
+    if "error" in told:
+        return f"Nothing was done: {shown(str(told['error']))}"
+    failed = told.get("failed")
+    if type(failed) is not int:
+        return "The function's answer is not one of this manager's"
+    if failed:
+        return f"Failed for {failed}: the lines above that begin with Failed or Query say why"
+    return None

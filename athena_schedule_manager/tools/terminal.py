@@ -23,6 +23,7 @@ def prepare() -> None:
 
 def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
     """Run a tool and return its exit code; a reader that has gone away ends it without an error."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code = main(arguments)
         sys.stdout.flush()
@@ -34,11 +35,6 @@ def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
         os.kill(os.getpid(), signal.SIGINT)
         raise
     return code
-
-
-def catch_interrupts() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt from now on: for tools that put things back."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def say(*words: str) -> None:

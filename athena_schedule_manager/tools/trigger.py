@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from athena_schedule_manager.tools.aws import aws, change_parameter, the_stack
+from athena_schedule_manager.tools.aws import (
+    AwsError,
+    Stack,
+    await_parameter,
+    stack_to_change,
+    submit_parameter,
+    trigger_state,
+    turn_trigger,
+)
 from athena_schedule_manager.tools.command_line import OK, Parser
-from athena_schedule_manager.tools.terminal import say
+from athena_schedule_manager.tools.terminal import remark, say
+
+TOOLS = {"ENABLED": "resume", "DISABLED": "pause"}
 
 
 def pause(arguments: list[str]) -> int:
     """Turn the trigger off."""
-    set_trigger(read_stack("pause", arguments), "DISABLED")
+    stack = set_trigger(read_stack("pause", arguments), "DISABLED")
     say("The trigger is paused. Schedules keep firing. Heartbeat goes into alarm, as a reminder")
+    say(f"To turn it on again: {stack.typed('resume')}")
     return OK
 
 
@@ -28,9 +39,29 @@ def read_stack(name: str, arguments: list[str]) -> str:
     return str(parser.parse_args(arguments).stack)
 
 
-def set_trigger(stack_name: str, state: str) -> None:
-    """Turn the rule on or off at once, and record that in the stack, which a deployment keeps."""
-    stack = the_stack(stack_name)
-    operation = {"ENABLED": "enable-rule", "DISABLED": "disable-rule"}[state]
-    aws("events", operation, "--name", stack.output("TriggerRuleName"))
-    change_parameter(stack, "TriggerState", state)
+def set_trigger(stack_name: str, state: str) -> Stack:
+    """Turn the rule on or off at once, and record that in the stack, which a deployment keeps.
+
+    If the second cannot be begun, the first is put back.
+    """
+    stack = stack_to_change(stack_name)
+    before = trigger_state(stack) or stack.parameters.get("TriggerState", "ENABLED")
+    turn_trigger(stack, state)
+    try:
+        submit_parameter(stack, "TriggerState", state)
+    except BaseException:
+        put_back(stack, before)
+        raise
+    await_parameter(stack, "TriggerState", state)
+    return stack
+
+
+def put_back(stack: Stack, before: str) -> None:
+    """Turn the rule to what it was, and say so; or say what it is now, and what to type."""
+    try:
+        turn_trigger(stack, before)
+    except (AwsError, KeyboardInterrupt):
+        command = stack.typed(TOOLS[before])
+        remark(f"The trigger may be other than {before}, which it was: type {command}")
+    else:
+        remark(f"The trigger is {before} again, as it was: nothing is changed")

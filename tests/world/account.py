@@ -64,11 +64,13 @@ class Account:
     """An account with one stack at most: what is in it, and every call."""
 
     region: str = REGION
-    configured_region: str = ""
+    configured_region: str = REGION
+    version: str = "aws-cli/2.31.0"
     status: str = ""  # of the stack; empty: there is none
     coming: list[str] = field(default_factory=list)  # the statuses that it takes one by one
     parameters: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
+    update_ends: str = "UPDATE_COMPLETE"
     is_protected: bool = False
     rule: str = "ENABLED"
     functions: list[str] = field(default_factory=lambda: [EXECUTOR_ARN])
@@ -118,11 +120,11 @@ class Account:
     def answer(self, tool: str, words: list[str]) -> Any:
         """Do what was asked, and return what is printed. Raises RefusedError."""
         region = option(words, "--region") or self.region
-        operation = tool
+        if words == ["--version"]:
+            return self.version
+        operation = f"sam-{words[0]}"
         if tool == "aws":
-            operation = words[words.index("json") + 2] if "json" in words else words[1]
-        if tool == "sam":
-            operation = f"sam-{words[0]}"
+            operation = without_options(words)[1]
         if self.interrupted == operation:
             self.interrupted = ""
             raise KeyboardInterrupt
@@ -178,20 +180,17 @@ class Account:
             raise RefusedError("ValidationError", "A parameter is missing.")
         if changed.items() <= self.parameters.items():
             raise RefusedError("ValidationError", "No updates are to be performed.")
-        self.parameters |= changed
-        self.rule = self.parameters["TriggerState"]
+        self.status = "UPDATE_IN_PROGRESS"
+        self.coming = ["UPDATE_IN_PROGRESS", self.update_ends]
+        if self.update_ends == "UPDATE_COMPLETE":
+            self.parameters |= changed
+            self.rule = self.parameters["TriggerState"]
         return {"StackId": "1"}
 
     def delete_stack(self, *_: Any) -> Any:
         """Begin to delete the stack; it is gone when somebody has looked once."""
         self.status = "DELETE_IN_PROGRESS"
         self.coming = ["DELETE_IN_PROGRESS", ""]
-
-    def wait(self, words: list[str], _: str) -> Any:
-        """Wait until the stack is at rest."""
-        if "stack-delete-complete" in words:
-            self.status = ""
-            self.coming = []
 
     def sam_build(self, *_: Any) -> Any:
         """Print what SAM prints."""
@@ -228,12 +227,13 @@ class Account:
 
     def invoke(self, words: list[str], _: str) -> Any:
         """Answer an invocation: with what was prepared for a run or a dry run, or its payload."""
-        event = json.loads(Path(option(words, "--payload").removeprefix("fileb://")).read_text())
+        payload = Path(option(words, "--payload").removeprefix("fileb://")).read_text()
+        event = json.loads(payload, strict=False)
         self.events.append(event)
         asked = "run"
         if isinstance(event, dict) and "dry_run" in event:
             asked = "head" if "config_git_url" in event else "published"
-        answer = self.answers.get(asked, PLAN if "dry_run" in event else COUNTED)
+        answer = self.answers.get(asked, COUNTED if asked == "run" else PLAN)
         text = answer if isinstance(answer, str) else json.dumps(answer)
         Path(words[-1]).write_text(text)
         result = {"StatusCode": 200, "LogResult": base64.b64encode(LOG.encode()).decode()}
@@ -243,7 +243,7 @@ class Account:
 
     def tail(self, words: list[str], _: str) -> Any:
         """Show a log."""
-        return f"the log of {words[2]}"
+        return f"the log of {without_options(words)[2]}"
 
     def describe_rule(self, *_: Any) -> Any:
         """Tell the state of the trigger."""
@@ -305,6 +305,14 @@ class Account:
 def option(words: list[str], name: str) -> str:
     """Return the word after an option, or nothing."""
     return words[words.index(name) + 1] if name in words else ""
+
+
+def without_options(words: list[str]) -> list[str]:
+    """Return the words from the service on."""
+    begin = 0
+    while words[begin] in {"--region", "--output"}:
+        begin += 2
+    return words[begin:]
 
 
 def main(folder: Path, tool: str, words: list[str]) -> int:

@@ -44,6 +44,13 @@ class Terminal(io.StringIO):
         return True
 
 
+def forget() -> None:
+    """Forget what a process decides or says once."""
+    aws.place.cache_clear()
+    aws.configured_region.cache_clear()
+    aws.say_where.cache_clear()
+
+
 class Operator:
     """Somebody who runs tools against a made-up account, in a folder with the template."""
 
@@ -68,6 +75,7 @@ class Operator:
     def run(self, name: str, *words: str, typed: str | None = None, **variables: str) -> Ended:
         """Run a tool: with what is typed at a terminal, or without a terminal."""
         self._capsys.readouterr()
+        forget()
         with self._monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", io.StringIO() if typed is None else Terminal(typed))
             for variable, value in variables.items():

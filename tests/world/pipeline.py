@@ -10,19 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.world.account import DEFAULTS, Account, RefusedError, option
+from tests.world.account import DEFAULTS, Account, RefusedError, option, without_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 CONFIG = "query-executor-config.json"
 URL = "https://git.example/org/repo/{}/query-executor-config.json?token=" + "b" * 40
-
-WAITED_FOR = {
-    "stack-create-complete": "CREATE_COMPLETE",
-    "stack-update-complete": "UPDATE_COMPLETE",
-    "stack-rollback-complete": "UPDATE_ROLLBACK_COMPLETE",
-}
 
 Answer = dict[str, Any] | list[Any] | str
 
@@ -81,7 +75,7 @@ class Deployed(Account):
 
     def operations(self) -> list[str]:
         """Return what the AWS CLI was told to do, in order."""
-        return [operation_of(words) for words in self.calls]
+        return [operation_of(words) for words in self.calls if "configure" not in words]
 
     def run(
         self,
@@ -103,21 +97,9 @@ class Deployed(Account):
             raise RefusedError("ValidationError", f"Stack is in {self.status} state")
         if self.sees_no_updates:
             raise RefusedError("ValidationError", "No updates are to be performed.")
-        self.status = "UPDATE_COMPLETE"
         if self.rolls_back:
-            self.status = "UPDATE_ROLLBACK_COMPLETE"
-            return {"StackId": "1"}
+            self.update_ends = "UPDATE_ROLLBACK_COMPLETE"
         return super().update_stack(words, region)
-
-    def wait(self, words: list[str], _: str) -> Any:
-        """Wait for a status; another one that is final is a failure."""
-        if self.coming:
-            self.status = self.coming.pop()
-        waiter = next(word for word in words if word in WAITED_FOR)
-        if self.status != WAITED_FOR[waiter]:
-            raise RefusedError(
-                "Waiter", f"{waiter} failed: Waiter encountered a terminal failure state"
-            )
 
     def invoke(self, words: list[str], region: str) -> Any:
         """Answer with what is prepared for the commit, and with the log."""
@@ -133,7 +115,8 @@ class Deployed(Account):
 
 def operation_of(words: Sequence[str]) -> str:
     """Return what a call of the AWS CLI is told to do."""
-    return words[list(words).index("json") + 2]
+    _, *rest = words
+    return rest[0] if rest == ["--version"] else without_options(rest)[1]
 
 
 @dataclass
