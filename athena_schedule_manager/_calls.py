@@ -90,7 +90,7 @@ class OutOfTimeError(Exception):
 
 
 class UnreadableAnswerError(Exception):
-    """The service has not answered as its model says: if it did what was asked is open."""
+    """The service has not answered as its model says; it may have done what was asked."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"an answer that cannot be read ({problem})")
@@ -98,7 +98,7 @@ class UnreadableAnswerError(Exception):
 
 @contextlib.contextmanager
 def reading_answer() -> Iterator[None]:
-    """Raise UnreadableAnswerError where the SDK, or who reads its answer, stumbles over it.
+    """Raise UnreadableAnswerError where the SDK, or who takes members of an answer, cannot read it.
 
     A 5xx with a JSON list, bytes that are no text, or an answer without its members end in an
     AttributeError, a KeyError and so on, which say nothing.
@@ -114,7 +114,7 @@ def reading_answer() -> Iterator[None]:
 def error_code(error: object) -> str:
     """Return the service's code of an error, or nothing if it is not the service's."""
     if isinstance(error, ClientError):
-        return str(error.response["Error"].get("Code", ""))
+        return str(error.response.get("Error", {}).get("Code", ""))
     return ""
 
 
@@ -125,7 +125,15 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, HTTPClientError | NoConnectionError | UnreadableAnswerError)
 
 
-def leaves_open(error: Exception) -> bool:
+class NotTriedError(Exception):
+    """A call was not made, since in a lasting outage it would have failed like the others."""
+
+    def __init__(self, failure: Exception) -> None:
+        last = f"{type(failure).__name__}: {failure}"
+        super().__init__(f"not tried: no call was answered for {PATIENCE:g} s; the last was {last}")
+
+
+def may_be_done(error: Exception) -> bool:
     """Tell if the service may have done what was asked, though the call failed."""
     if isinstance(error, ClientError):
         return _http_status(error) >= http.HTTPStatus.INTERNAL_SERVER_ERROR
@@ -173,7 +181,7 @@ class Patience:
         self._monotonic = monotonic
         self._last_answer = monotonic()
 
-    def succeeded(self) -> None:
+    def answered(self) -> None:
         """Take note of an answer, a refusal included: the service is there."""
         self._last_answer = self._monotonic()
         self.failure = None
@@ -183,7 +191,7 @@ class Patience:
         self.failure = error
 
     def next_operation(self) -> None:
-        """Leave enough for the calls to come; the time without a call before them is no outage."""
+        """Begin an operation: the time before was no outage; after a failure 10 s are left."""
         now = self._monotonic()
         if self.failure is None:
             self._last_answer = now
@@ -191,7 +199,10 @@ class Patience:
             self._last_answer = max(self._last_answer, now - PATIENCE + NEXT_PATIENCE)
 
     def is_over(self, since: float = math.inf, pause: float = 0.0) -> bool:
-        """Tell if it will be over after a pause, for a job that failed first at `since`."""
+        """Tell if it will be over after a pause.
+
+        `since`: when the job failed first; without it, for a job that was never tried.
+        """
         begin = min(since, self._last_answer)
         return self._monotonic() + pause - begin > PATIENCE
 
@@ -237,6 +248,7 @@ class _Place(Generic[Result]):
     job: Job[Result] = field(compare=False)
     failures: int = field(default=0, compare=False)
     first_failure: float = field(default=math.inf, compare=False)
+    last_failure: Exception | None = field(default=None, compare=False)
 
 
 def _line_up(jobs: Sequence[Job[Result]]) -> list[_Place[Result]]:
@@ -286,7 +298,7 @@ class _Line(Generic[Result]):
     The first job in the line is tried by whichever thread is free. One that fails for the time
     being goes back into the line, and its thread takes the next: so every job is tried once before
     any is tried twice, and those that fail or hang do not hold up the others. The line begins in
-    random order: or many that hang, first by name, could be all that each run gets to.
+    random order: otherwise the same schedules that hang would come first in every run.
     """
 
     def __init__(self, jobs: Sequence[Job[Result]], clock: Clock, patience: Patience) -> None:
@@ -301,19 +313,27 @@ class _Line(Generic[Result]):
         """Do the jobs; return when each has its result, or the time is over."""
         end = self._clock.monotonic() + seconds
         count = threads_for(len(self._places)) if self._clock.has_time() else 0
-        threads = [self._start_thread() for _ in range(count)]
+        threads: list[threading.Thread] = []
+        for _ in range(count):
+            self._add_thread(threads)
         while working := [thread for thread in threads if thread.is_alive()]:
             if self._clock.left() <= STOP_WAITING or self._clock.monotonic() >= end:
                 return
             if len(threads) < THREADS and self._is_held_up():
-                threads.append(self._start_thread())
+                self._add_thread(threads)
             working[0].join(POLL)
 
-    def _start_thread(self) -> threading.Thread:
+    def _add_thread(self, threads: list[threading.Thread]) -> None:
+        """Start one more thread; if the system has no more, those that there are do the work."""
         self._last_sign = self._clock.monotonic()
         thread = threading.Thread(target=self._work, daemon=True)
-        thread.start()
-        return thread
+        try:
+            thread.start()
+        except RuntimeError:
+            if not threads:
+                raise
+        else:
+            threads.append(thread)
 
     def _is_held_up(self) -> bool:
         """Tell if a job could be tried and has been waiting for calls that take long."""
@@ -341,7 +361,8 @@ class _Line(Generic[Result]):
             return
         pause = place.not_before - self._clock.monotonic()
         if pause <= 0:
-            place.first_failure -= pause
+            overdue = -pause
+            place.first_failure += overdue
             return
         if not self._clock.has_time(pause):
             raise OutOfTimeError
@@ -352,28 +373,29 @@ class _Line(Generic[Result]):
         self._clock.require_time()
         failure_of_others = self._patience.failure
         if failure_of_others and self._patience.is_over():
-            self.results[place.number] = failure_of_others
+            self.results[place.number] = place.last_failure or NotTriedError(failure_of_others)
             return
         try:
             result: Result | Exception = place.job.attempt()
-            self._patience.succeeded()
+            self._patience.answered()
         except OutOfTimeError:
             raise
         except Exception as error:  # noqa: BLE001 - it is that job's result
-            if self._fails_for_now(place, error):
+            if self._put_back(place, error):
                 return
             result = error
         finally:
             self._last_sign = self._clock.monotonic()
         self.results[place.number] = result
 
-    def _fails_for_now(self, place: _Place[Result], error: Exception) -> bool:
+    def _put_back(self, place: _Place[Result], error: Exception) -> bool:
         """Put the job back, if its failure may pass and patience lasts; tell if it was."""
         if not is_transient(error) and error_code(error) not in place.job.passing_codes:
-            self._patience.succeeded()
+            self._patience.answered()
             return False
         now = self._clock.monotonic()
         place.failures += 1
+        place.last_failure = error
         place.first_failure = min(place.first_failure, now)
         pause = pause_after(place.failures)
         place.not_before = now + pause

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
-import functools
 import http.client
 import json
 import logging
@@ -32,7 +31,16 @@ from urllib.request import (
     getproxies,
 )
 
-from ._calls import TRANSIENT_STATUSES, Call, Calls, Clock, OutOfTimeError, make_client, pause_after
+from ._calls import (
+    TRANSIENT_STATUSES,
+    Call,
+    Calls,
+    Clock,
+    OutOfTimeError,
+    make_client,
+    pause_after,
+    reading_answer,
+)
 from ._urls import candidate_problem, origin, pinned_revisions, redacted, url_problem
 from ._words import CannotReconcileError, describe, quoted
 
@@ -133,7 +141,7 @@ class ConfigSource:
     def install_opener(self) -> None:
         """Install urllib's opener, once; it loads the authorities that vouch for Git hosts.
 
-        No proxy is used for http: what goes to loopback is nobody else's.
+        No proxy is used for http: what goes to loopback must not leave the machine.
         """
         if not self._has_opener:
             proxies = {scheme: url for scheme, url in getproxies().items() if scheme == "https"}
@@ -149,6 +157,7 @@ class ConfigSource:
         self.install_opener()
         end = clock.monotonic() + min(FETCH_SECONDS, clock.left() / 2)
         may_be_rotated = bool(secret_arn)
+        refusal: RefusedFetchError | None = None
         tries = 0
         while True:
             tries += 1
@@ -157,27 +166,33 @@ class ConfigSource:
             token = self._token if secret_arn else ""
             try:
                 return fetch_once(url, token, clock, end)
-            except RefusedFetchError:
+            except RefusedFetchError as error:
                 if not may_be_rotated or tries == TRIES:
                     raise
+                refusal = error
                 may_be_rotated = False
                 self._token = ""
             except TransientFetchError as error:
                 pause = pause_after(tries, FIRST_PAUSE) if error.after is None else error.after
                 if tries == TRIES or clock.monotonic() + pause >= end:
-                    raise
+                    raise refusal or error from None  # no copy serves after a refusal
                 clock.sleep(pause)
 
 
 def read_token(secret_arn: str, clock: Clock, end: float) -> str:
     """Read the token of the Git host. Raises CannotReconcileError."""
-    read = functools.partial(make_client("secretsmanager").get_secret_value, SecretId=secret_arn)
+    client = make_client("secretsmanager")
+
+    def read() -> str:
+        with reading_answer():
+            secret = client.get_secret_value(SecretId=secret_arn)
+            return str(secret.get("SecretString", ""))
+
     what = f"{FETCH_FAILED}the secret of CONFIG_GIT_TOKEN_SECRET_ARN"
     try:
-        secret = Calls(clock).do(Call(read), max(end - clock.monotonic(), SHORTEST_TRY))
+        token = Calls(clock).do(Call(read), max(end - clock.monotonic(), SHORTEST_TRY))
     except Exception as error:
         raise CannotReconcileError(f"{what} cannot be read: {describe(error)}") from error
-    token: str = secret.get("SecretString", "")
     if not TOKEN.fullmatch(token) or token.startswith(JSON_BEGINNINGS):
         raise CannotReconcileError(
             f"{what} must be the plain token: printable ASCII characters without spaces and"
@@ -240,7 +255,7 @@ class Exchange:
                 if len(document) > MAX_CONFIG_BYTES:
                     raise invalid_config(f"it is larger than {MAX_CONFIG_BYTES} bytes")
             missing = response.length  # None: the host has announced no length
-        if missing:  # which read(n) does not complain of
+        if missing:  # which read(n) does not report
             raise TransientFetchError(self._url, f"the answer lacks its last {missing} bytes")
         return bytes(document)
 
@@ -251,11 +266,12 @@ class Exchange:
             self.give_up()
 
     def give_up(self) -> None:
-        """End the connections: or a hostile host could keep the thread reading for ever."""
+        """Close the connections: otherwise a hostile host could keep the thread reading."""
         self._is_given_up = True
         for connection in self._sockets:
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                # not the method of a TLS socket, after which a send would go out in plain text
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 class _ThisThread(threading.local):
@@ -295,7 +311,7 @@ class WatchedHandler(HTTPSHandler, HTTPHandler):
         return self.do_open(_WatchedConnection, req)
 
     def https_open(self, req: Request) -> http.client.HTTPResponse:
-        """Open any other."""
+        """Open an https URL."""
         return self.do_open(_WatchedTlsConnection, req, context=self._context)
 
 
@@ -322,7 +338,7 @@ def _http_failure(url: str, error: urllib.error.HTTPError) -> FetchError:
 
 
 def _says_rate_limit(headers: Message) -> bool:
-    return headers.get("x-ratelimit-remaining") == "0" or "Retry-After" in headers
+    return headers.get("x-ratelimit-remaining", "").strip() == "0" or "Retry-After" in headers
 
 
 def _connection_failure(url: str, error: Exception) -> FetchError:

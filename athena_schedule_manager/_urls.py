@@ -21,7 +21,7 @@ SHA = re.compile(f"[0-9a-fA-F]{{{SHA_DIGITS}}}")
 _HOST = r"[0-9a-z][0-9a-z._-]*|\[[0-9a-f]*:[0-9a-f:.]*\]"
 _LOOPBACK = r"localhost|127(?:\.(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])){3}|\[::1\]"
 _URL = re.compile(rf"(?ai)(https://(?:{_HOST})|http://(?:{_LOOPBACK}))(?::([0-9]{{1,5}}))?/[!-~]*")
-_SECRET_NAME = re.compile("(?i)token|key|secret|sig|pass")
+_SECRET_NAME = re.compile("(?i)token|key|secret|sig|pass|auth|jwt")
 
 
 class Place(NamedTuple):
@@ -118,20 +118,22 @@ def _has_sha_in(places: Iterable[Place], url: str, candidate: str) -> bool:
 def _runs(url: str, candidate: str) -> Iterator[Place]:
     """Yield the runs of path segments for which a SHA can stand: a branch's name has slashes.
 
-    Owner, repository and file stay, and a run has the length that the candidate leaves for it.
+    The first two segments and the file's name stay.
     """
     segments = list(_segments(url.partition("#")[0].partition("?")[0]))
     may_go = segments[2:-1]
     ends = {segment.end for segment in may_go}
-    longer = len(candidate) - len(url)
+    replaced = SHA_DIGITS - len(candidate) + len(url)  # characters that the SHA stands for
     for first in may_go:
-        end = first.begin + SHA_DIGITS - longer
+        end = first.begin + replaced
         if end in ends and end >= first.end:
             yield Place(first.begin, end)
 
 
 def _is_commit_of_gitea(url: str, candidate: str) -> bool:
     """Tell if `raw/commit/<sha>` stands for `raw/branch/main`."""
+    if "/raw/branch/" not in url:
+        return False
     moved = url.replace("/raw/branch/", "/raw/commit/", 1)
     begin = moved.find("/raw/commit/") + len("/raw/commit/")
     runs = [run for run in _runs(moved, candidate) if run.begin == begin]

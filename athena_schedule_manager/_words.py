@@ -8,7 +8,7 @@ import time
 
 from botocore.exceptions import ClientError
 
-from ._calls import OutOfTimeError, UnreadableAnswerError, error_code
+from ._calls import NotTriedError, OutOfTimeError, UnreadableAnswerError, error_code
 
 MAX_SHOWN = 200  # characters of a value in a message
 MAX_LINE = 1000  # characters of a service's answer in a message, and of a line in a dry run's
@@ -61,11 +61,11 @@ def describe(error: Exception) -> str:
     """Say what went wrong: the service's code and message, or the exception's type and text."""
     if isinstance(error, OutOfTimeError):
         return "out of time"
-    if isinstance(error, GroupMissingError | UnreadableAnswerError):
-        return str(error)
+    if isinstance(error, GroupMissingError | UnreadableAnswerError | NotTriedError):
+        return str(error)[:MAX_LINE]
     if isinstance(error, ClientError):
         code = error_code(error) or type(error).__name__
-        text = error.response["Error"].get("Message", "")
+        text = error.response.get("Error", {}).get("Message", "")
         return f"{code}: {text}"[:MAX_LINE]
     return f"{type(error).__name__}: {error}"[:MAX_LINE]
 

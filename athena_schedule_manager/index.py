@@ -179,7 +179,7 @@ def read_options(event: object) -> Options:
     """Read our keys of an event. Raises OptionsError for one that is wrong or nearly right."""
     if event is not None and not isinstance(event, dict):
         problem = 'must be a JSON object such as {"dry_run": true}'
-        raise OptionsError(f"The event {problem}, not {quoted(event)}")
+        raise OptionsError(f"The event {problem}, not a {type(event).__name__}")
     asked = event or {}
     _refuse_nearly_right_keys(asked)
     dry_run = _dry_run(asked)

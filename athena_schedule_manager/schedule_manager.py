@@ -31,7 +31,7 @@ from ._calls import (
     UnreadableAnswerError,
     error_code,
     is_transient,
-    leaves_open,
+    may_be_done,
     reading_answer,
 )
 from ._schedules import (
@@ -197,6 +197,7 @@ def read_existing(group: ScheduleGroup, desired: Collection[str], memory: Memory
     read: dict[str, ExistingSchedule] = {}
     unreadable: dict[str, str] = {}
     absent: set[str] = set()
+    began = group.clock.now()
     for name, result in zip(unknown, group.read_all(unknown), strict=True):
         if isinstance(result, ExistingSchedule):
             read[name] = result
@@ -206,17 +207,17 @@ def read_existing(group: ScheduleGroup, desired: Collection[str], memory: Memory
             unreadable[name] = f"Failed to read schedule {name}: {describe(result)}"
     memory.clear()
     memory.update(known)
-    memory.update(memorable(read, group.clock.now()))
+    memory.update(memorable(read, began))
     return Existing(frozenset(dates) - absent, read | known, unreadable, group_exists=bool(dates))
 
 
-def memorable(read: Memory, now: float) -> Memory:
-    """Return what may be remembered of what was read at `now`, as read in an earlier run. Pure.
+def memorable(read: Memory, began: float) -> Memory:
+    """Return what may be remembered: with read_at so old that an update reads it again. Pure.
 
-    A schedule that was modified in the last minute before it was read may not: a second change
-    could have the same date, as in git's index.
+    `began`: when the reading began. A schedule that was modified in the last minute before it may
+    not: a second change could have the same date.
     """
-    settled_since = datetime.fromtimestamp(now, UTC) - SETTLED
+    settled_since = datetime.fromtimestamp(began, UTC) - SETTLED
     return {
         name: replace(schedule, read_at=-math.inf)
         for name, schedule in read.items()
@@ -463,12 +464,14 @@ class ScheduleGroup:
     def create(self, request: Mapping[str, Any]) -> None:
         """Create a schedule."""
         with reading_answer():
-            self._client.create_schedule(**request, **self._group)
+            answer = self._client.create_schedule(**request, **self._group)
+            require_arn(answer)
 
     def update(self, request: Mapping[str, Any]) -> None:
         """Replace a schedule."""
         with reading_answer():
-            self._client.update_schedule(**{**request, **self._group})
+            answer = self._client.update_schedule(**{**request, **self._group})
+            require_arn(answer)
 
     def delete(self, name: str) -> None:
         """Delete a schedule."""
@@ -524,7 +527,10 @@ class Create:
 
 
 class Update:
-    """An update: it is made of what is there now, so each attempt but a fresh first one looks."""
+    """An update: it is made of what is there now.
+
+    Every attempt reads the schedule first, except a first one within FRESH of its reading.
+    """
 
     passing_codes = (CONFLICT,)
 
@@ -547,7 +553,7 @@ class Update:
         try:
             self._group.update(self._request())
         except Exception as error:
-            self._may_be_done = self._may_be_done or leaves_open(error)
+            self._may_be_done = self._may_be_done or may_be_done(error)
             raise
 
     def _look_is_fresh(self) -> bool:
@@ -575,6 +581,11 @@ class Delete:
     def attempt(self) -> None:
         """Delete the schedule."""
         self._group.delete(self._name)
+
+
+def require_arn(answer: Mapping[str, Any]) -> None:
+    """Raise KeyError if an answer to a write is not one: the model requires the ARN."""
+    answer["ScheduleArn"]
 
 
 def _is_absent(error: object) -> bool:

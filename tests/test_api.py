@@ -257,6 +257,18 @@ def test_a_conflict_on_update_or_delete_is_tried_again(
     assert world.pauses
 
 
+@pytest.mark.parametrize(("operation", "counter"), WRITES[:2])
+@pytest.mark.parametrize("body", [b"{}", b"", b"[]", b"<html>"])
+def test_a_200_without_its_members_is_no_write(
+    world: World, operation: str, counter: str, body: bytes
+) -> None:
+    """Nobody knows who has answered: it is tried again."""
+    queries = arrange(world, operation)
+    world.faults.hook(operation, lambda: response(body), NAME, times=2)
+    assert world.run(queries) == NOTHING_DONE | {counter: 2}
+    assert world.faults.calls.count(operation) == 4
+
+
 def test_a_delete_that_vanishes_during_a_conflict_is_done(world: World) -> None:
     """Both races one after the other."""
     world.create(NAME)

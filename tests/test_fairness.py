@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from athena_schedule_manager import _calls
-from tests.world import CRON, GROUP, NOTHING_DONE, OTHER_CRON, messages
+from athena_schedule_manager import _calls, _git, index
+from athena_schedule_manager._words import CannotReconcileError
+from tests.world import CRON, GROUP, NOTHING_DONE, OTHER_CRON, messages, response
 from tests.world.faults import SILENT, Fault
+from tests.world.git_host import BODY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,3 +181,60 @@ def test_waiting_for_its_turn_costs_a_job_no_patience(strict_world: World) -> No
     strict_world.faults.rule(take_time)
     assert strict_world.run(queries) == NOTHING_DONE | {"created": 60}
     assert len(asked_for(strict_world, "CreateSchedule")) == 61
+
+
+def test_an_answer_that_is_no_error_of_the_services_model_fails_alone(
+    strict_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The SDK makes a redirect an error without a code; no thread ends for it."""
+    queries = strict_world.many(OTHER_CRON, 12)
+    strict_world.faults.hook("GetSchedule", lambda: response(b"", 300), name="/pn-3")
+    done = NOTHING_DONE | {"updated": 11, "failed": 1}
+    assert strict_world.run(queries) == done
+    [error] = messages(caplog, logging.ERROR)
+    assert error.startswith("Failed to read schedule pn-3: ")
+
+
+def test_what_was_not_tried_in_a_lasting_outage_is_told_so(
+    strict_world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its line has nobody else's failure as its own, nor has that of one that was tried."""
+    queries = strict_world.many(OTHER_CRON, 20)
+
+    def take_time(asked: str, _: AWSPreparedRequest) -> None:
+        if asked == "GetSchedule":
+            strict_world.time.sleep(READ_TIMEOUT)
+
+    strict_world.faults.put("GetSchedule", Fault(SILENT))
+    strict_world.faults.rule(take_time)
+    assert strict_world.run(queries) == NOTHING_DONE | {"failed": 20}
+    asked = {f"schedule {name}:" for name in asked_for(strict_world, "GetSchedule")}
+    for error in messages(caplog, logging.ERROR):
+        was_asked = any(name in error for name in asked)
+        assert was_asked is not ("not tried: no call was answered for 30 s" in error)
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_a_system_without_more_threads_does_with_those_there_are(
+    strict_world: World, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    """Without any the run fails, before any write."""
+    queries = strict_world.many(OTHER_CRON, 100)
+    start = threading.Thread.start
+    started: list[threading.Thread] = []
+
+    def start_some(thread: threading.Thread) -> None:
+        if thread.daemon and len([one for one in started if one.is_alive()]) >= threads:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    strict_world.git_host.publish({"queries": queries})
+    monkeypatch.setattr(index.environment.source, "fetch", lambda *_: BODY)
+    monkeypatch.setattr(_git, "parse_config", lambda _: queries)
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+    if threads:
+        assert strict_world.run() == NOTHING_DONE | {"updated": 100}
+    else:
+        with pytest.raises(CannotReconcileError, match="can't start new thread"):
+            strict_world.run()

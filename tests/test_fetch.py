@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 import io
 import socket
+import ssl
 import threading
 import time
 import traceback
@@ -453,3 +454,21 @@ def test_a_connection_that_stands_after_its_exchange_was_given_up_is_closed() ->
         exchange.give_up()
         exchange.watch(ours)
         assert theirs.recv(1) == b""
+
+
+def test_a_tls_connection_that_is_given_up_sends_nothing_in_plain_text() -> None:
+    """A TLS socket's own shutdown would take away its cipher first, and the token goes out."""
+    exchange = _git.Exchange("https://git.example/", "", 1.0)
+    ours, theirs = socket.socketpair()
+    context = ssl.create_default_context()
+    with (
+        theirs,
+        context.wrap_socket(
+            ours, server_hostname="git.example", do_handshake_on_connect=False
+        ) as connection,
+    ):
+        exchange.watch(connection)
+        exchange.give_up()
+        assert connection._sslobj is not None  # type: ignore[attr-defined] # what encrypts
+        with pytest.raises(OSError, match=r".*"):
+            connection.sendall(b"swordfish")

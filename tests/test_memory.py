@@ -13,6 +13,8 @@ from athena_schedule_manager import _calls, index
 from tests.world import CRON, GROUP, NAME, NOTHING_DONE, OTHER_CRON, QUERIES, response
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
+
     from tests.world import World
     from tests.world.virtual_time import VirtualTime
 
@@ -98,6 +100,20 @@ def test_what_was_modified_in_the_last_minute_before_it_was_read_is_not_remember
     strict_world.run(QUERIES)
     strict_world.run()
     assert strict_world.faults.calls.count("GetSchedule") == gets
+
+
+def test_a_minute_that_reading_takes_does_not_make_a_change_older(strict_world: World) -> None:
+    """What was modified right before the first read could be modified again at that date."""
+    strict_world.create(NAME)
+
+    def answer_slowly(operation: str, _: AWSPreparedRequest) -> None:
+        if operation == "GetSchedule":
+            strict_world.time.ahead += 61
+
+    strict_world.faults.rule(answer_slowly)
+    strict_world.run(QUERIES)
+    strict_world.run()
+    assert strict_world.faults.calls == ["ListSchedules", "GetSchedule"]
 
 
 def test_what_is_gone_or_no_longer_wanted_is_forgotten(

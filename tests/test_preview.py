@@ -137,6 +137,14 @@ def test_a_dry_run_that_could_not_read_everything_shows_no_half_plan(strict_worl
     assert (key, "Out of time before 1 reads" in error) == ("error", True)
 
 
+def test_an_event_that_is_a_text_is_not_shown(strict_world: World) -> None:
+    """A URL in it may hold a token."""
+    event = '{"dry_run": true, "config_git_url": "https://git.example/x?token=swordfish"}'
+    found = strict_world.run(QUERIES, event=event)
+    assert "swordfish" not in found["error"]
+    assert found["error"].endswith("not a str")
+
+
 def test_a_line_of_a_dry_run_is_cut_at_1000_characters(
     strict_world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -22,6 +22,7 @@ from tests.world import (
     error_response,
     messages,
     redirect,
+    response,
     status,
 )
 
@@ -150,7 +151,7 @@ def test_a_rotated_token_is_tried_within_the_four_tries(
     if len(codes) < _git.TRIES:
         assert world.run() == NOTHING_DONE
     else:
-        with pytest.raises(CannotReconcileError, match=f"HTTP {codes[-1]}"):
+        with pytest.raises(CannotReconcileError, match="HTTP 404"):
             world.run()
     assert len(world.git_host.paths) == _git.TRIES
 
@@ -265,3 +266,30 @@ def test_a_dry_run_of_a_candidate_is_authorized_too(world: World, secret: Secret
     world.git_host.answer(guarded(TOKEN))
     event = {"dry_run": True, "config_git_url": world.git_host.url("f" * 40)}
     assert world.run(event=event) == NOTHING_DONE | {"changes": []}
+
+
+def test_a_copy_does_not_serve_after_a_refusal(
+    world: World, secret: Secret, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when the tries with the secret that was read again fail for another reason."""
+    del secret
+    world.git_host.publish({"queries": QUERIES})
+    assert world.run() == NOTHING_DONE | {"created": 1}
+    world.git_host.answer(status(404), status(503))
+    with pytest.raises(CannotReconcileError, match="HTTP 404"):
+        world.run()
+    assert "copy" not in caplog.text
+
+
+@pytest.mark.parametrize("body", [b"[]", b"\xff\xfe{"])
+def test_an_answer_of_secrets_manager_that_cannot_be_read_is_asked_for_again(
+    world: World, secret: Secret, monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    """As one of the Scheduler is."""
+    client: Any = _calls.make_client("secretsmanager")
+    answers = [response(body, 500), response(body, 500)]
+    client.meta.events.register("before-send", lambda **_: answers.pop() if answers else None)
+    monkeypatch.setattr(_git, "make_client", lambda _: client)
+    world.git_host.answer(guarded(TOKEN))
+    assert (world.run(), answers) == (NOTHING_DONE, [])
+    assert secret.arn
