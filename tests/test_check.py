@@ -53,13 +53,14 @@ def tool(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_sample_is_shown_as_the_readme_shows_it() -> None:
-    """At the time at which the README was written."""
+def test_the_sample_is_shown_as_the_page_shows_it() -> None:
+    """At the time at which the page was written."""
     sample = EXAMPLES / "query-executor-config.json"
     name = sample.relative_to(ROOT).as_posix()
     code, text = check(sample.read_bytes(), name, "pn", NOW)
     assert code == 0
-    assert text in (ROOT / "README.md").read_text("utf-8")
+    page = ROOT / "athena_schedule_manager" / "docs" / "publishing.md"
+    assert text in page.read_text("utf-8")
 
 
 def test_every_typo_is_one_sentence_with_what_was_meant() -> None:

@@ -37,7 +37,7 @@ class FakeClient:
         self.calls.append(name)
         if name in self.codes:
             raise ClientError({"Error": {"Code": self.codes[name], "Message": "no"}}, name)
-        return {}
+        return {"ScheduleArn": "arn"} if name == "create_schedule" else {}
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 
-import pytest
-
 from athena_schedule_manager.tools import price
 from athena_schedule_manager.tools.__main__ import TOOLS
-from athena_schedule_manager.tools.parameters import read_parameters, read_template
 from tests.tools.transformed import TEMPLATE, template
-from tests.world import EXECUTOR_ARN, SHA
 
 ROOT = TEMPLATE.parent
 PAGES = ROOT / "athena_schedule_manager" / "docs"
@@ -28,28 +24,6 @@ def commands(page: str) -> list[list[str]]:
     for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL):
         found += re.findall(r"(?m)^ *(make (?:[^'\n]|'[^']*')+)", block)
     return [shlex.split(command.partition(" > ")[0])[1:] for command in found]
-
-
-@pytest.mark.parametrize("page", [DEPLOYING, OPERATING], ids=["deploying", "operating"])
-def test_every_command_names_targets_and_variables_that_there_are(page: str) -> None:
-    """A misspelt variable is refused by make."""
-    [phony] = re.findall(r"(?m)^\.PHONY: (.+)$", MAKEFILE)
-    [known] = re.findall(r"(?m)^KNOWN := (.+)$", MAKEFILE)
-    for words in commands(page):
-        assert {word for word in words if "=" not in word} <= set(phony.split())
-        assert {word.partition("=")[0] for word in words if "=" in word} <= set(known.split())
-    assert len(commands(page)) >= 8
-
-
-def test_parameters_are_given_as_deploy_takes_them() -> None:
-    """With a SHA and what is left out filled in."""
-    declared = read_template(TEMPLATE.read_text("utf-8"))
-    given = [word for words in commands(DEPLOYING) for word in words if "PARAMETERS=" in word]
-    assert len(given) >= 4
-    for word in given:
-        text = word.removeprefix("PARAMETERS=").replace("<sha>", SHA)
-        text = text.replace("ConfigGitUrl=...", "ConfigGitUrl=https://h/c.json")
-        read_parameters(text.replace("Arn=...", f"Arn={EXECUTOR_ARN}"), declared)
 
 
 def test_the_alarms_are_the_templates() -> None:

@@ -1,4 +1,4 @@
-"""The README held against what it describes: commands, options, messages, figures, links."""
+"""README and pages, as one text, held against what they describe: commands, messages, figures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import shlex
 import subprocess
 from dataclasses import MISSING, fields
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,12 @@ if TYPE_CHECKING:
     from tests.world.faults import Rule
 
 ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "athena_schedule_manager" / "docs"
+NAMES = ("reference", "deploying", "publishing", "operating", "measured", "changes")
 README = (ROOT / "README.md").read_text("utf-8")
-PROSE = " ".join(README.split())
+PAGES = {f"{name}.md": (DOCS / f"{name}.md").read_text("utf-8") for name in NAMES}
+TEXT = "\n".join([README, *PAGES.values()])
+PROSE = " ".join(TEXT.split())
 FIRST_SCREEN = README.partition("**Contents:**")[0]
 DENIED = ("AccessDeniedException", 403)
 
@@ -48,17 +53,17 @@ CLI_DEPLOY = {"--stack-name", "--template-file", "--capabilities", "--parameter-
 
 def blocks(language: str) -> list[str]:
     """Return the contents of the code blocks in a language."""
-    return re.findall(rf"(?ms)^ *```{language}\n(.*?)^ *```$", README)
+    return re.findall(rf"(?ms)^ *```{language}\n(.*?)^ *```$", TEXT)
 
 
 def spans() -> list[str]:
     """Return what is written between backticks, outside the blocks."""
-    return re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^ *```.*?^ *```$", "", README))
+    return re.findall(r"`([^`\n]+)`", re.sub(r"(?ms)^ *```.*?^ *```$", "", TEXT))
 
 
 def table(heading: str) -> list[list[str]]:
     """Return the cells of the rows of the table whose first row begins with the heading."""
-    written = README.partition(f"\n| {heading} |")[2].partition("\n\n")[0]
+    written = TEXT.partition(f"\n| {heading} |")[2].partition("\n\n")[0]
     return [line.strip("| ").split(" | ") for line in written.splitlines()[2:]]
 
 
@@ -74,7 +79,7 @@ def commands() -> list[list[str]]:
             with contextlib.suppress(ValueError):  # a quotation goes on
                 found.append(shlex.split(typed))
                 typed = ""
-    return [words for words in found if words]
+    return [list(takewhile(lambda word: word != ">", words)) for words in found if words]
 
 
 def calls(program: str) -> list[list[str]]:
@@ -103,7 +108,7 @@ def test_each_reason_to_trust_it_names_a_test_that_there_is() -> None:
 def test_the_first_screen_shows_what_make_run_prints(story: str) -> None:
     """In this order; times differ, and `...` stands for the rest of a line."""
     printed = story.replace(r"\u2192", "→")
-    [console] = blocks("console")
+    [console, *_] = blocks("console")
     shown = console.partition("$ make run\n")[2].partition("$ make check")[0].splitlines()
     patterns = [re.escape(re.sub(r"^20\S+Z", "TIME", line)) for line in shown]
     pattern = ".*".join(p.replace(re.escape("..."), "[^\n]*") for p in patterns)
@@ -179,16 +184,33 @@ def test_files_in_commands_are_there_and_the_tools_take_them() -> None:
 # --- Its links
 
 
-def test_every_link_leads_somewhere() -> None:
-    """To a heading, to a file, or by https elsewhere; the contents list the sections in order."""
-    headings = re.findall(r"(?m)^#+ (.+)$", README)
-    slugs = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}  # as GitHub
-    targets = re.findall(r"\]\(([^)]+)\)", README)
-    assert {t.removeprefix("#") for t in targets if t.startswith("#")} <= slugs
-    files = [t for t in targets if not t.startswith(("#", "https://"))]
-    assert [name for name in files if not (ROOT / name).is_file()] == []
+def slugs(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", text)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", ["README.md", *PAGES])
+def test_every_link_leads_somewhere(name: str) -> None:
+    """To a heading of the page, to a file, to a heading of another page, or by https elsewhere."""
+    folder = ROOT if name == "README.md" else DOCS
+    text = (folder / name).read_text("utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (folder / path) if path else (folder / name)
+        assert there.is_file(), target
+        assert not anchor or anchor in slugs(there.read_text("utf-8")), target
+
+
+def test_the_contents_are_the_sections_and_the_pages() -> None:
+    """All of them, the sections in their order."""
     contents = README.partition("**Contents:**")[2].partition("\n\n")[0]
     assert re.findall(r"\[([^\]]+)\]", contents) == re.findall(r"(?m)^## (.+)$", README)
+    linked = README.partition("**Pages:**")[2].partition("\n\n")[0]
+    assert sorted(PAGES) == sorted(path.name for path in DOCS.iterdir())
+    assert set(re.findall(r"/docs/(\S+?)\)", linked)) == set(PAGES)
 
 
 # --- Its tables
@@ -217,8 +239,7 @@ def test_the_parameters_are_the_templates_with_their_defaults() -> None:
 def test_alarms_keys_and_permissions_are_whole() -> None:
     """Those of the template, those that are read, and the calls that the code makes; no others."""
     alarms = {n for n, r in RESOURCES.items() if r["Type"] == "AWS::CloudWatch::Alarm"}
-    named = {re.findall(r"`(\w+)`", cells[0])[0] + "Alarm" for cells in table("alarm")}
-    assert named == alarms
+    assert {cells[0].strip("`") + "Alarm" for cells in table("alarm")} == alarms
     keys = {key for cells in table("key") for key in re.findall(r"`(\w+)`", cells[0])}
     assert keys == set(QUERY_KEYS)
     granted = {action for cells in table("action") for action in re.findall(r"\w+:\w+", cells[0])}
@@ -227,7 +248,7 @@ def test_alarms_keys_and_permissions_are_whole() -> None:
 
 def test_the_benchmark_has_six_rows_at_most() -> None:
     """Between the comments that `make bench` is to fill."""
-    bench = README.partition("<!-- bench -->")[2].partition("<!-- /bench -->")[0]
+    bench = TEXT.partition("<!-- bench -->")[2].partition("<!-- /bench -->")[0]
     assert 1 <= len(bench.strip().splitlines()) - 2 <= 6
 
 
