@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.world import World
 
-MANY = 60
+MANY = 40
 UNAVAILABLE = ("ServiceUnavailableException", 503)
 KINDS = [SERVER_ERROR, UNAVAILABLE, THROTTLED, LOST, SILENT]
 
@@ -47,7 +47,7 @@ def test_an_outage_costs_no_query(
     seconds: float,
     error: Any,
 ) -> None:
-    """Nor of 60: what the SDK shares between calls is not used, so it cannot run out."""
+    """Nor of 40: what the SDK shares between calls is not used, so it cannot run out."""
     queries = strict_world.many(OTHER_CRON, MANY)
     if operation == "CreateSchedule":
         assert strict_world.faults.scheduler
@@ -57,7 +57,7 @@ def test_an_outage_costs_no_query(
     strict_world.faults.put(operation, Fault(error, seconds=seconds))
     results = strict_world.run(queries)
     assert results["failed"] == 0
-    assert sum(results.values()) >= 50
+    assert sum(results.values()) >= MANY
     assert messages(caplog, logging.ERROR) == []
     assert strict_world.run() == NOTHING_DONE
 

@@ -71,6 +71,7 @@ class Account:
     parameters: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     update_ends: str = "UPDATE_COMPLETE"
+    takes_time: bool = True  # an update is seen under way; False where nobody can replace the wait
     is_protected: bool = False
     rule: str = "ENABLED"
     functions: list[str] = field(default_factory=lambda: [EXECUTOR_ARN])
@@ -182,6 +183,8 @@ class Account:
             raise RefusedError("ValidationError", "No updates are to be performed.")
         self.status = "UPDATE_IN_PROGRESS"
         self.coming = ["UPDATE_IN_PROGRESS", self.update_ends]
+        if not self.takes_time:
+            self.coming = [self.update_ends]
         if self.update_ends == "UPDATE_COMPLETE":
             self.parameters |= changed
             self.rule = self.parameters["TriggerState"]

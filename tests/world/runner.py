@@ -86,6 +86,7 @@ class Runner:
         with socketserver.TCPServer(("127.0.0.1", 0), Answering) as server:
             server.account = self.account  # type: ignore[attr-defined]
             words = {"folder": self.folder, "python": sys.executable, "root": ROOT}
+            self.account.takes_time = False
             self.folder.mkdir()
             for name, script in (("python", PYTHON), ("aws", AWS)):
                 text = script.format(**words, port=server.server_address[1])
