@@ -504,16 +504,18 @@ class Create:
     def attempt(self) -> None:
         """Create the schedule, or look at the one that was there before."""
         if self._conflict is None:
-            try:
-                self._group.create(self._request)
-            except ClientError as error:
-                if error_code(error) != CONFLICT:
-                    raise
-                self._conflict = error
-                self._group.clock.require_time()
-            else:
-                return
-        self._look(self._conflict)
+            self._create()
+        if self._conflict is not None:
+            self._look(self._conflict)
+
+    def _create(self) -> None:
+        try:
+            self._group.create(self._request)
+        except ClientError as error:
+            if error_code(error) != CONFLICT:
+                raise
+            self._conflict = error
+            self._group.clock.require_time()
 
     def _look(self, conflict: ClientError) -> None:
         try:

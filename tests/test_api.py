@@ -243,6 +243,19 @@ def test_creating_what_exists_is_one_warning_and_the_next_run_compares_it(
     assert world.run() == NOTHING_DONE | {"updated": 1}
 
 
+def test_a_look_after_a_conflict_that_is_throttled_is_made_again(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The create is not: somebody else's schedule is there."""
+    world.create_group()
+    world.faults.hook("CreateSchedule", lambda: world.create(NAME), times=1)
+    world.faults.error("GetSchedule", "ThrottlingException", 429, times=2)
+    assert world.run(QUERIES) == NOTHING_DONE
+    assert len(messages(caplog, logging.WARNING)) == 1
+    assert world.faults.calls.count("CreateSchedule") == 1
+    assert world.faults.calls.count("GetSchedule") == 3
+
+
 @pytest.mark.parametrize(("operation", "counter"), WRITES[1:])
 @pytest.mark.parametrize("fault", ["conflict for a while", "conflict for good"])
 def test_a_conflict_on_update_or_delete_is_tried_again(

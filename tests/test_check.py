@@ -8,18 +8,15 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from athena_schedule_manager._schedules import Schedule
 from athena_schedule_manager.tools import next_runs as runs
 from athena_schedule_manager.tools import zones
 from athena_schedule_manager.tools.check import check, main
-from athena_schedule_manager.tools.crowding import crowding
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "athena_schedule_manager" / "tools" / "examples"
@@ -212,19 +209,6 @@ def test_a_minute_may_have_no_free_neighbour() -> None:
     [line] = [line for line in text.splitlines() if "start together" in line]
     assert "q19 and 281 more), and Athena may refuse some of them" in line
     assert "nothing starts" not in line
-
-
-def test_three_hundred_queries_are_looked_through_in_half_a_second() -> None:
-    """None of them like another."""
-    schedules = {
-        f"q{number}": Schedule(
-            "", f"cron(*/{number % 7 + 1} {number % 24}-23 * * ? *)", "UTC", None, "", "", "", ""
-        )
-        for number in range(300)
-    }
-    begin = time.process_time()
-    assert crowding(schedules, NOW)
-    assert time.process_time() - begin < 0.5
 
 
 @pytest.mark.parametrize(
