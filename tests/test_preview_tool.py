@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from athena_schedule_manager.tools import __main__ as tools
-from athena_schedule_manager.tools import aws
 from tests.world.account import FUNCTION
-from tests.world.person import forget
+from tests.world.person import put_before_tools
 from tests.world.pipeline import URL, Answer, Deployed, plan
 
 ROOT = Path(__file__).parent.parent
@@ -26,9 +25,7 @@ CREATE = ("create", "pn-new", "CREATE: pn-new (cron: rate(1 hour))")
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     """Return a deployed stack, which the tools of this process find."""
     made = Deployed.at(LIVE)
-    monkeypatch.setattr(aws, "run", made.run)
-    monkeypatch.setattr(aws, "sleep", lambda _: None)
-    forget()
+    put_before_tools(made, monkeypatch)
     return made
 
 

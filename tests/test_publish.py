@@ -13,7 +13,7 @@ from athena_schedule_manager.tools import __main__ as tools
 from athena_schedule_manager.tools import aws
 from athena_schedule_manager.tools.commits import at_commit, commit_in
 from tests.world.account import DEFAULTS, STACK, Account
-from tests.world.person import Checkout, forget
+from tests.world.person import Checkout, put_before_tools
 from tests.world.pipeline import CONFIG, URL, Answer, Deployed, Repository, counters, plan
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ DAILY = {"schedule": "rate(1 day)"}
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     """Return a deployed stack, which the tools of this process find."""
     made = Deployed.at(LIVE)
-    monkeypatch.setattr(aws, "run", made.run)
-    monkeypatch.setattr(aws, "sleep", lambda _: None)
-    forget()
+    put_before_tools(made, monkeypatch)
     return made
 
 

@@ -51,6 +51,13 @@ def forget() -> None:
     aws.say_where.cache_clear()
 
 
+def put_before_tools(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tools of this process find an account, without waiting for it."""
+    monkeypatch.setattr(aws, "run", account.run)
+    monkeypatch.setattr(aws, "sleep", lambda _: None)
+    forget()
+
+
 class Operator:
     """Somebody who runs tools against a made-up account, in a folder with the template."""
 
