@@ -35,6 +35,8 @@ override GROUP := $(value GROUP)
 override PROJECT_NAME := $(value PROJECT_NAME)
 override AWS := $(value AWS)
 override SAM := $(value SAM)
+# What one process of the tests compiles serves the others.
+unexport PYTHONDONTWRITEBYTECODE
 export CONFIG STACK PARAMETERS CONFIRM EVENT SHA QUERY PAYLOAD GROUP PROJECT_NAME AWS SAM
 
 # A misspelt variable would be ignored in silence, and the command would do something else.

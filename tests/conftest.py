@@ -26,6 +26,8 @@ from tests.world.virtual_time import VirtualTime
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
+
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,6 +58,8 @@ sys.addaudithook(_refuse_the_network)
 @pytest.fixture(autouse=True, scope="session")
 def _environment() -> None:
     clean_environment(os.environ)
+    # The machine's authorities take longer to load than a run takes; who needs one names its own.
+    os.environ["SSL_CERT_FILE"] = os.devnull
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +84,12 @@ class Workers:
     def pytest_testnodedown(self, node: Any) -> None:
         """Add a worker's numbers; one that crashed has none."""
         TRIED.update(getattr(node, "workeroutput", {}).get("tried", {}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one process more than there are processors, since some tests wait for real time."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -149,6 +159,12 @@ def moto_server() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def moto_client(moto_server: str) -> EventBridgeSchedulerClient:
+    """Return a client of moto's Scheduler that meets no faults."""
+    return boto3.client("scheduler", endpoint_url=moto_server)
+
+
 @pytest.fixture
 def manager_environment(git_host: GitHost, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set the manager's environment variables, with the Git host's URL."""
@@ -159,7 +175,7 @@ def manager_environment(git_host: GitHost, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.fixture
 def world(
     git_host: GitHost,
-    moto_server: str,
+    moto_client: EventBridgeSchedulerClient,
     monkeypatch: pytest.MonkeyPatch,
     virtual_time: VirtualTime,
     manager_environment: None,
@@ -167,10 +183,9 @@ def world(
     """Return a whole world: the real handler, moto's Scheduler, a Git host, and no waiting."""
     del manager_environment
     scheduler_backends.reset()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_server)
-    client = boto3.client("scheduler")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_client.meta.endpoint_url)
     faults = Faults(index.environment.scheduler_client(), monotonic=virtual_time.monotonic)
-    return World(git_host, client, faults, virtual_time)
+    return World(git_host, moto_client, faults, virtual_time)
 
 
 @pytest.fixture

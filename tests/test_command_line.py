@@ -13,7 +13,7 @@ from tests.world.account import Account
 from tests.world.person import Checkout, Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 OF_THE_STACK = [name for name in TOOLS if name != "check"]
@@ -104,9 +104,10 @@ PAYLOAD = """{"dry_run": true, "config_git_url": "https://h/it's/a%20?x=$1&y=$(i
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
     """Return a folder for make, with a deployed stack."""
-    return Checkout(tmp_path, Account.with_stack())
+    with Checkout(tmp_path, Account.with_stack()).running() as made:
+        yield made
 
 
 def test_make_hands_an_event_over_as_it_was_typed(checkout: Checkout) -> None:
@@ -114,7 +115,7 @@ def test_make_hands_an_event_over_as_it_was_typed(checkout: Checkout) -> None:
     before = {path.name for path in checkout.folder.iterdir()}
     invoked = checkout.make("invoke", f"PAYLOAD={PAYLOAD}")
     assert invoked.code == 0, invoked.complaint
-    [event] = checkout.account().events
+    [event] = checkout.account.events
     assert event["config_git_url"].endswith("it's/a%20?x=$1&y=$(id)&z=$$")
     assert {path.name for path in checkout.folder.iterdir()} == before
 
@@ -124,7 +125,7 @@ def test_make_hands_parameters_over_as_they_were_typed(checkout: Checkout) -> No
     url = "https://git.example/(a)/it's/c.json?a=$$&b=$HOME&c=$(id)&d=`id`"
     deployed = checkout.make("deploy", f"PARAMETERS=ConfigGitUrl={url} MaxDeletions=")
     assert deployed.code == 0, deployed.complaint
-    parameters = checkout.account().parameters
+    parameters = checkout.account.parameters
     assert parameters["ConfigGitUrl"] == url
     assert parameters["MaxDeletions"] == ""
 
@@ -144,7 +145,7 @@ def test_make_refuses_a_variable_that_there_is_not(checkout: Checkout) -> None:
     refused = checkout.make("deploy", "PARAMETER=MaxDeletions=5")
     assert refused.code == 2
     assert "There is no variable PARAMETER; the variables are" in refused.complaint
-    assert checkout.account().calls == []
+    assert checkout.account.calls == []
 
 
 def test_make_ends_as_the_tool_does(checkout: Checkout) -> None:

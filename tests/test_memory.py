@@ -37,7 +37,7 @@ def remember(world: World, count: int) -> None:
     assert world.run() == NOTHING_DONE
 
 
-@pytest.mark.parametrize("count", [1, 100, 101, 250])
+@pytest.mark.parametrize("count", [1, 100, 101])
 def test_with_nothing_changed_a_warm_run_only_lists(strict_world: World, count: int) -> None:
     """One call for a hundred schedules, and no other."""
     remember(strict_world, count)
@@ -160,14 +160,16 @@ def test_other_settings_remember_nothing_of_these(
 def test_reads_that_never_fit_into_one_invocation_still_come_to_an_end(
     strict_world: World, time_of_day: VirtualTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each run goes on from where the one before was stopped."""
+    """Each run goes on from where the one before was stopped, whichever schedules come first."""
     monkeypatch.setattr(_calls, "THREADS", 1)
     for number in range(10):
         strict_world.create(f"pn-q{number:03}", ScheduleExpression=OTHER_CRON)
     time_of_day.ahead = 120
     strict_world.git_host.publish({"queries": queries(10)})
     failed = [strict_world.run(left=strict_world.left_for(5))["failed"] for _ in range(12)]
-    assert failed == [10, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+    assert failed[:2] == [10, 10]
+    assert failed == sorted(failed, reverse=True)
+    assert failed[-1] == 0
     assert set(strict_world.ours().values()) == {CRON}
 
 

@@ -158,16 +158,17 @@ def test_make_hands_over_what_is_typed(tmp_path: Path) -> None:
     """As it is, for both tools."""
     answers = {"head": plan(CREATE), "published": plan(), "run": counters(created=1)}
     parameters = DEFAULTS | {"ConfigGitUrl": URL.format(LIVE)}
-    checkout = Checkout(tmp_path, Account.with_stack(answers=answers, parameters=parameters))
+    account = Account.with_stack(answers=answers, parameters=parameters)
     trap = tmp_path / "trap"
-    for tool in ("preview", "publish"):
-        refused = checkout.make(tool, f"SHA=$(shell touch {trap})`touch {trap}`")
-        assert "is not a commit SHA" in refused.complaint
-    assert not trap.exists()
-    shown = checkout.make("preview", f"SHA={NEXT}")
-    assert (shown.code, "pn-new" in shown.output) == (0, True)
-    published = checkout.make("publish", f"SHA={NEXT}")
-    assert (published.code, checkout.account().parameters["ConfigGitUrl"]) == (0, URL.format(NEXT))
+    with Checkout(tmp_path, account).running() as checkout:
+        for tool in ("preview", "publish"):
+            refused = checkout.make(tool, f"SHA=$(shell touch {trap})`touch {trap}`")
+            assert "is not a commit SHA" in refused.complaint
+        assert not trap.exists()
+        shown = checkout.make("preview", f"SHA={NEXT}")
+        assert (shown.code, "pn-new" in shown.output) == (0, True)
+        published = checkout.make("publish", f"SHA={NEXT}")
+    assert (published.code, account.parameters["ConfigGitUrl"]) == (0, URL.format(NEXT))
 
 
 # --- The stack

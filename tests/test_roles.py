@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 import pytest
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from samtranslator.yaml_helper import yaml_parse
 
 from tests.tools.transformed import template
@@ -178,6 +177,9 @@ NOT_NEEDED = {  # of an update of one environment variable, each with its reason
 
 def test_what_the_update_needs_is_what_the_resource_types_own_schema_says() -> None:
     """What its handlers read is granted, and of what they write the configuration alone."""
+    # It takes a second to import, in each process of the tests.
+    from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - see above
+
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("eu-south-1", "AWS::Lambda::Function")
     handlers = schema.schema["handlers"]
     needed = {*handlers["read"]["permissions"], *handlers["update"]["permissions"]}

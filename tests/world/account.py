@@ -1,19 +1,16 @@
 """A made-up account, as the AWS CLI and the SAM CLI see it: the stand-in for both.
 
 Tests put `Account.run` in the place of `aws.run`, so that a tool runs in the test's own process.
-For those that go through make, `python -m tests.world.account FOLDER TOOL WORDS...` answers as the
-tool does, with the account that the folder holds.
+For those that go through a shell, programs ask it (`tests.world.shell`).
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import subprocess
-import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -316,18 +313,3 @@ def without_options(words: list[str]) -> list[str]:
     while words[begin] in {"--region", "--output"}:
         begin += 2
     return words[begin:]
-
-
-def main(folder: Path, tool: str, words: list[str]) -> int:
-    """Answer one call, with the account that the folder holds."""
-    state = folder / "account.json"
-    account = Account(**json.loads(state.read_text("utf-8")))
-    done = account.run([tool, *words], os.environ)
-    state.write_text(json.dumps(asdict(account)), "utf-8")
-    sys.stdout.write(done.stdout)
-    sys.stderr.write(done.stderr)
-    return done.returncode
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-import json
 import os
-import shlex
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from athena_schedule_manager.tools import aws
 from athena_schedule_manager.tools.__main__ import main
-from tests.world.account import Account
+from tests.world.shell import found_by_shells
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pytest
+
+    from tests.world.account import Account
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -100,18 +103,22 @@ class Checkout:
     """A folder in which make finds the project, and stand-ins for the tools that it calls."""
 
     def __init__(self, folder: Path, account: Account) -> None:
-        """Fill the folder, and put the account into it."""
+        """Fill the folder."""
         self.folder = folder
-        for name in ("aws", "sam"):
-            words = [sys.executable, "-m", "tests.world.account", str(folder), name]
-            (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-            (folder / name).chmod(0o700)
+        self.account = account
         for name in ("Makefile", "template.yaml"):
             (folder / name).write_text((ROOT / name).read_text("utf-8"), "utf-8")
         for name in ("athena_schedule_manager", "tests"):
             (folder / name).symlink_to(ROOT / name)
-        self.state = folder / "account.json"
-        self.state.write_text(json.dumps(asdict(account) | {"takes_time": False}), "utf-8")
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Checkout]:
+        """Let the tools find the account meanwhile."""
+        with found_by_shells(self.account) as ask:
+            for name in ("aws", "sam"):
+                (self.folder / name).write_text(f'#!/bin/sh\n{ask} {name} "$@"\n', "utf-8")
+                (self.folder / name).chmod(0o700)
+            yield self
 
     def make(self, *words: str) -> Ended:
         """Run make in the folder, without a terminal."""
@@ -126,7 +133,3 @@ class Checkout:
             env=os.environ | {"TMPDIR": str(self.folder)},
         )
         return Ended(done.returncode, done.stdout, done.stderr)
-
-    def account(self) -> Account:
-        """Return the account as it is now."""
-        return Account(**json.loads(self.state.read_text("utf-8")))

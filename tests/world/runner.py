@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
-import socketserver
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from tests.world.shell import found_by_shells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +31,7 @@ exec {python} "$@"
 """
 AWS = """#!/bin/sh
 [ "$AWS_REGION" = eu-south-1 ] || {{ echo "no credentials" >&2; exit 253; }}
-exec {python} -S -E -P {root}/tests/world/aws_client.py {port} "$@"
+{ask} aws "$@"
 """
 
 
@@ -53,18 +52,6 @@ class Ended:
     outputs: dict[str, str]
 
 
-class Answering(socketserver.StreamRequestHandler):
-    """Answers one call of a shell's AWS CLI."""
-
-    def handle(self) -> None:
-        """Let the account answer."""
-        words, variables = json.loads(self.rfile.read())
-        account: Deployed = self.server.account  # type: ignore[attr-defined]
-        done = account.run(["aws", *words], variables)
-        answer = [done.returncode, done.stdout, done.stderr]
-        self.wfile.write(json.dumps(answer).encode())
-
-
 @dataclass
 class Runner:
     """A runner of jobs for one repository, in which the AWS CLI finds one account."""
@@ -83,20 +70,13 @@ class Runner:
     @contextlib.contextmanager
     def running(self) -> Iterator[Runner]:
         """Put the stand-ins in a folder, and answer the AWS CLI meanwhile."""
-        with socketserver.TCPServer(("127.0.0.1", 0), Answering) as server:
-            server.account = self.account  # type: ignore[attr-defined]
-            words = {"folder": self.folder, "python": sys.executable, "root": ROOT}
-            self.account.takes_time = False
+        with found_by_shells(self.account) as ask:
             self.folder.mkdir()
-            for name, script in (("python", PYTHON), ("aws", AWS)):
-                text = script.format(**words, port=server.server_address[1])
-                (self.folder / name).write_text(text, "utf-8")
+            python = PYTHON.format(folder=self.folder, python=sys.executable)
+            for name, script in (("python", python), ("aws", AWS.format(ask=ask))):
+                (self.folder / name).write_text(script, "utf-8")
                 (self.folder / name).chmod(0o700)
-            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-            thread.start()
             yield self
-            server.shutdown()
-            thread.join()
 
     def run(self, name: str, commit: str, event: str, **inputs: str) -> Ended:
         """Run a job that uses the action, started by an event with a commit."""

@@ -1,4 +1,4 @@
-"""The AWS CLI of a shell: `aws_client.py PORT WORDS...` asks the account of the test's process."""
+"""The AWS CLI and the SAM CLI of a shell: `shell_client.py PORT TOOL WORDS...` asks the test."""
 
 from __future__ import annotations
 
