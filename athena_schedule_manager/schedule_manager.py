@@ -256,8 +256,9 @@ def limit_deletes(plan: Plan, limit: int | None) -> Plan:
         return plan
     names = ", ".join(change.name for change in plan.deletes[:KEPT_SHOWN])
     more = f" and {count - KEPT_SHOWN} more" if count > KEPT_SHOWN else ""
+    schedules = "schedule" if count == 1 else "schedules"
     line = (
-        f"Refused to delete {count} schedules, which is more than MAX_DELETIONS={limit}: none is"
+        f"Refused to delete {count} {schedules}, which is more than MAX_DELETIONS={limit}: none is"
         f" deleted ({names}{more}); if they are to go, invoke the function once with"
         f' {{"max_deletions": {count}}}'
     )

@@ -65,11 +65,14 @@ def test_a_plan_within_the_limit_deletes(
     assert ten.run(LESS) == {"created": 1, "updated": 1, "deleted": 9, "failed": 0}
 
 
-def test_a_limit_of_zero_deletes_nothing_ever(ten: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Zero is a number."""
+def test_a_limit_of_zero_deletes_nothing_ever(
+    ten: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zero is a number, and one is one schedule."""
     monkeypatch.setenv("MAX_DELETIONS", "0")
     assert ten.run({f"q{number}": {"schedule": CRON} for number in range(9)})["failed"] == 1
     assert len(ten.ours()) == 10
+    assert "Refused to delete 1 schedule, which" in messages(caplog, logging.ERROR)[0]
 
 
 def test_an_event_lifts_the_limit_for_one_run(ten: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from tests.tools.transformed import TEMPLATE, template
 
 ROOT = TEMPLATE.parent
 PAGES = ROOT / "athena_schedule_manager" / "docs"
+README = (ROOT / "README.md").read_text("utf-8")
 DEPLOYING = (PAGES / "deploying.md").read_text("utf-8")
 OPERATING = (PAGES / "operating.md").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
@@ -40,6 +41,11 @@ def test_the_price_on_the_page_is_the_computed_one() -> None:
     written = DEPLOYING.partition("<!-- price -->")[2].partition("<!-- /price -->")[0]
     rows = re.findall(r"(?m)^\| (.+) \| ([0-9.]+) \|$", written)
     assert rows == [(item.name, f"{item.dollars:.2f}") for item in bill]
+    total = sum(item.dollars for item in bill)
+    assert f"Together ${total:.2f}, or ${total - price.DASHBOARD:.2f} while" in DEPLOYING
+    assert f"[some ${total:.0f} a month](" in README
+    assert price.SECONDS == 0.5
+    assert f"last half a second and to log {price.LOG_BYTES:,} bytes" in DEPLOYING
     secret = price.items(512, has_dashboard=False, has_secret=True)[-1]
     assert f"costs ${secret.dollars:.2f} more" in DEPLOYING
     alarms = [r for r in RESOURCES.values() if r["Type"] == "AWS::CloudWatch::Alarm"]
