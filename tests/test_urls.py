@@ -13,7 +13,7 @@ import pytest
 from athena_schedule_manager import index
 from athena_schedule_manager._calls import Clock
 from athena_schedule_manager._git import ConfigSource, TransientFetchError
-from athena_schedule_manager._urls import url_problem
+from athena_schedule_manager._urls import origin, url_problem
 from athena_schedule_manager._words import CannotReconcileError
 from tests.world import GitHost, messages, redirect, settings_environment, status
 from tests.world.git_host import BODY, HOST_FAULTS, SERVED
@@ -41,12 +41,28 @@ def fetched(url: str, pauses: list[float], left: float = 240.0) -> bytes:
         "http://localhost:8000/config.json",
         "http://127.0.0.1/config.json",
         "http://127.8.9.1:80/config.json",
+        "http://127.250.0.255/config.json",
         "http://[::1]:8000/config.json",
     ],
 )
 def test_a_url_that_may_be_fetched(url: str) -> None:
     """Https everywhere, http to loopback for local runs."""
     assert url_problem(url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "other", "is_same"),
+    [
+        ("https://git.example/a", "HTTPS://Git.Example:443/b?c=d", True),
+        ("http://localhost/a", "http://localhost:80/b", True),
+        ("https://git.example/a", "https://git.example:80/a", False),
+        ("http://localhost/a", "http://localhost:443/a", False),
+        ("https://git.example/a", "https://www.git.example/a", False),
+    ],
+)
+def test_a_token_goes_on_to_the_same_origin_alone(url: str, other: str, is_same: bool) -> None:  # noqa: FBT001 - a case of the table
+    """Scheme, host and port, of which each scheme has its own where none is written."""
+    assert (origin(url) == origin(other)) is is_same
 
 
 REFUSED_URLS = {
