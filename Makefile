@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-OLDEST_BOTO3 := boto3==1.40.0 botocore==1.40.0
+OLDEST_BOTO3 := 1.40.0
+OLDEST := $(CURDIR)/.sdk-oldest
 API_TESTS := $(addprefix tests/test_,$(addsuffix .py,api faults retries updates shapes))
 CONFIG ?=
 SECONDS ?= 600
@@ -57,8 +58,9 @@ run: $(if $(value CONFIG),$(VENV)/can-check,$(VENV)/can-run) ## play the whole s
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal $(COVERAGE)
 
-test-oldest: $(VENV)-oldest/ready ## run the tests of the API on the oldest boto3 that is supported
-	$(VENV)-oldest/bin/python -m pytest -n auto $(API_TESTS)
+test-oldest: $(READY) $(OLDEST)/ready ## run the tests of the API on the oldest boto3 that is supported
+	PYTHONPATH=$(OLDEST) $(BIN)/python -c 'import boto3; assert boto3.__version__ == "$(OLDEST_BOTO3)", boto3.__version__'
+	PYTHONPATH=$(OLDEST) $(BIN)/python -m pytest -n auto --dist worksteal $(API_TESTS)
 
 lint: $(READY) ## check format, lint rules, types, templates, actions and workflows
 	$(BIN)/python -m ruff format --check .
@@ -132,11 +134,12 @@ delete: ## delete the stack: says what goes with it, and needs CONFIRM=yes
 	$(TOOL) delete
 
 clean: ## remove the environments and all caches
-	rm -rf $(VENV) $(VENV)-oldest .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
+	rm -rf $(VENV) $(OLDEST) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
 	find athena_schedule_manager tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Three steps into one environment, each with what the next needs, too; a line shows what is being installed.
-PIP = $(BIN)/python -m pip install --progress-bar off --disable-pip-version-check
+# What is imported is compiled then: most of what is installed never is.
+PIP = $(BIN)/python -m pip install --no-compile --progress-bar off --disable-pip-version-check
 SHOWN = awk '/^ *(Collecting|Downloading|Installing)/ { printf "\r%-79.79s", $$0; fflush() } END { print "" }'
 INSTALL = rm -f $(VENV)/failed; { $(PIP) -r $(1) || touch $(VENV)/failed; } | $(SHOWN); [ ! -e $(VENV)/failed ]
 
@@ -157,8 +160,8 @@ $(READY): $(VENV)/can-run
 	@$(call INSTALL,requirements-dev.txt)
 	@touch $@
 
-$(VENV)-oldest/ready: requirements-dev.txt
-	$(PYTHON) -m venv --clear $(VENV)-oldest
-	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check $(OLDEST_BOTO3) \
-		$$(grep -oE '^(flask|flask-cors|moto|pytest|pytest-xdist|trustme)(\[[a-z,]+\])?==[0-9.]+' requirements-dev.txt)
+# The SDK alone, which comes before that of the environment.
+$(OLDEST)/ready: $(READY)
+	rm -rf $(OLDEST)
+	$(PIP) --quiet --target $(OLDEST) boto3==$(OLDEST_BOTO3) botocore==$(OLDEST_BOTO3)
 	@touch $@
