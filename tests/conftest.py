@@ -24,7 +24,7 @@ from tests.world.model import Scheduler
 from tests.world.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
@@ -102,6 +102,33 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if TRIED:
         figures = ", ".join(f"{TRIED[name]} {name}" for name in FIGURES)
         terminalreporter.write_line(f"fault suite: {figures}")
+
+
+# Tracing takes half as long again: it is left out for the tests of the tools, whose coverage is not
+# measured, and for those that try much and reach no line that no other test does.
+UNTRACED = {"check", "command_line", "deploy", "dump", "next_runs", "operate", "plans", "publish"}
+UNTRACED |= {"preview_tool", "schema", "template", "workflows", "zones"}
+UNTRACED |= {"faults", "interleavings", "processes", "property", "speed"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Trace a test or not.
+
+    The marker `no_cover` of pytest-cov stops one of the two that measure in a process of
+    pytest-xdist.
+    """
+    stopped = []
+    coverage = sys.modules.get("coverage")
+    if coverage and item.path.stem.removeprefix("test_") in UNTRACED:
+        while measuring := coverage.Coverage.current():
+            measuring.stop()
+            stopped.append(measuring)
+    try:
+        yield
+    finally:
+        for measuring in reversed(stopped):
+            measuring.start()
 
 
 @pytest.fixture
