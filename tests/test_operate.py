@@ -255,6 +255,28 @@ def test_deleting_says_what_goes_and_asks(operator: Operator) -> None:
     assert not operator.account.called("delete-stack")
 
 
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [
+        (
+            ["AccessDeniedException", "not you"],
+            "pn-athena-queries and the schedules of this manager,",
+        ),
+        (["ResourceNotFoundException", "no group"], "pn-athena-queries and 0 schedules of"),
+    ],
+    ids=["denied", "no group"],
+)
+def test_a_group_that_cannot_be_listed_does_not_stop_a_deletion(
+    operator: Operator, refusal: list[str], told: str
+) -> None:
+    """What cannot be known is told, and a group that has gone has nothing left to lose."""
+    operator.account.refusals["list-schedules"] = refusal
+    done = operator.run("delete", CONFIRM="yes")
+    assert (done.code, told in done.output) == (0, True)
+    is_told = "cannot be seen" in done.complaint
+    assert is_told == (refusal[0] == "AccessDeniedException")
+
+
 def test_deleting_pauses_first_and_lets_a_run_end(operator: Operator) -> None:
     """Or a run under way makes the group again, which then belongs to no stack."""
     deleted = operator.run("delete", CONFIRM="yes")

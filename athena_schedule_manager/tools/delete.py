@@ -96,11 +96,10 @@ def delete_stack(name: str) -> None:
 def what_goes(stack: Stack) -> list[str]:
     """Say what is deleted with the stack, and what stays without it."""
     group = stack.output("ScheduleGroupName")
-    listed = aws.aws("scheduler", "list-schedules", "--group-name", group)["Schedules"]
-    names = [schedule["Name"] for schedule in listed]
+    names = names_in(group)
     prefix = f"{stack.parameters.get('ProjectName', 'pn')}-"
-    ours = [name for name in names if name.startswith(prefix)]
-    others = [name for name in names if not name.startswith(prefix)]
+    ours = names and [name for name in names if name.startswith(prefix)]
+    others = [name for name in names or [] if not name.startswith(prefix)]
     lines = [f"- the function {stack.output('FunctionName')}, its trigger, log, alarms and roles"]
     if stack.parameters.get("ExistingScheduleGroupName"):
         lines.append(
@@ -122,12 +121,26 @@ def what_goes(stack: Stack) -> list[str]:
     return lines
 
 
-def counted(names: list[str]) -> str:
+def names_in(group: str) -> list[str] | None:
+    """Return the names of a group's schedules, or None: they cannot be seen."""
+    try:
+        listed = aws.aws("scheduler", "list-schedules", "--group-name", group)["Schedules"]
+    except aws.AwsError as error:
+        if "ResourceNotFoundException" in str(error):
+            return []
+        remark(f"Which schedules go or stay with the group {group} cannot be seen: {error}")
+        return None
+    return [schedule["Name"] for schedule in listed]
+
+
+def counted(names: list[str] | None) -> str:
     """Count schedules in words."""
+    if names is None:
+        return "the schedules"
     return "1 schedule" if len(names) == 1 else f"{len(names)} schedules"
 
 
-def named(names: list[str]) -> str:
+def named(names: list[str] | None) -> str:
     """Return the first names in parentheses."""
     if not names:
         return ""
