@@ -450,6 +450,18 @@ def test_who_may_not_give_back_is_told(operator: Operator) -> None:
     assert "hidden from others for 60 s" in shown.complaint
 
 
+def test_who_may_neither_give_back_nor_count_is_not_told_of_an_empty_queue(
+    operator: Operator,
+) -> None:
+    """The first look has hidden the messages from the second."""
+    operator.account.messages = [message(1, **LETTER)]
+    operator.account.hidden = ["1"]
+    operator.account.refusals["get-queue-attributes"] = ["AccessDenied", "not you"]
+    shown = operator.run("dropped")
+    assert "No schedule has given up" not in shown.output
+    assert "None can be read now" in shown.output
+
+
 def test_what_others_wrote_into_the_queue_is_escaped_and_no_command(operator: Operator) -> None:
     """`QUERY=$(...)` would be run by whoever pastes it."""
     trap = LETTER | {
@@ -459,6 +471,7 @@ def test_what_others_wrote_into_the_queue_is_escaped_and_no_command(operator: Op
     operator.account.messages = [message(1, **trap)]
     shown = operator.run("dropped")
     assert "QUERY=" not in shown.output
+    assert "To run them now" not in shown.output
     assert "\x1b" not in shown.output
 
 

@@ -50,29 +50,32 @@ def show_dropped(stack_name: str) -> None:
         say(f"{elsewhere} more are being read by somebody else: look again in a minute")
     if letters:
         tell_what_to_do(stack, {letter["query"] for letter in letters}, url)
+    elif elsewhere is None:
+        say("None can be read now; any that somebody else is reading are not shown")
     elif not elsewhere:
         say("No schedule has given up an invocation")
 
 
 def tell_what_to_do(stack: Stack, queries: set[str], url: str) -> None:
     """Say how to run the queries now; others wrote their names, so only a name is offered."""
-    say("\nTo run them now, once the cause is fixed:")
-    for query in sorted(queries):
-        if NAME.fullmatch(query):
-            say(stack.typed("fire", f"QUERY={query}"))
+    names = [query for query in sorted(queries) if NAME.fullmatch(query)]
+    if names:
+        say("\nTo run them now, once the cause is fixed:")
+    for name in names:
+        say(stack.typed("fire", f"QUERY={name}"))
     if not stack.parameters.get("DeadLetterQueueArn"):  # another queue may hold others' messages
         say(f"To empty the queue then: {raw('sqs', 'purge-queue', '--queue-url', url)}")
 
 
-def being_read(url: str) -> int:
-    """Return how many messages somebody else is reading just now, as far as that can be seen."""
+def being_read(url: str) -> int | None:
+    """Return how many messages somebody else is reading just now, or None: it cannot be seen."""
     name = "ApproximateNumberOfMessagesNotVisible"
     words = ["--queue-url", url, "--attribute-names", name]
     try:
         return int(aws("sqs", "get-queue-attributes", *words)["Attributes"][name])
     except AwsError as error:
         remark(f"Whether somebody else reads the queue cannot be seen: {error}")
-        return 0
+        return None
 
 
 def read_queue(url: str) -> list[dict[str, Any]]:
