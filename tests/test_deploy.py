@@ -123,7 +123,8 @@ def test_parameters_may_span_several_lines(operator: Operator) -> None:
 def test_a_first_deployment_without_a_terminal_needs_its_two_values(operator: Operator) -> None:
     """It fails with a sentence that names them, and does not wait for an answer."""
     refused = operator.run("deploy", PARAMETERS=f"QueryExecutorArn={EXECUTOR_ARN}")
-    assert failed(refused, "needs ConfigGitUrl: make deploy PARAMETERS='ConfigGitUrl=...'")
+    command = "make deploy PARAMETERS='ConfigGitUrl=... QueryExecutorArn=...'"
+    assert failed(refused, f"needs ConfigGitUrl: {command}")
     assert not operator.account.called("sam")
 
 
@@ -498,12 +499,14 @@ def test_sams_advice_and_tokens_are_not_shown(operator: Operator) -> None:
     operator.account.sam_prints = [
         'Parameter overrides : {"ConfigGitUrl": "https://h/c.json?token=s3cret"}',
         "[*] Deploy: sam deploy --guided",
+        "\tAbove settings can be stored in samconfig.toml",
         "\t\x1b[2JCreating",
     ]
     done = operator.run("deploy", PARAMETERS=FIRST)
     assert "https://h/c.json?***" in done.output
     assert "s3cret" not in done.output
     assert "--guided" not in done.output
+    assert "samconfig" not in done.output
     assert "        \\x1b[2JCreating" in done.output
 
 

@@ -142,7 +142,7 @@ def complete(given: dict[str, str], declared: dict[str, Parameter], name: str) -
     missing = [key for key, p in declared.items() if p.is_required and key not in given]
     where = f"The Region {place().region} has no stack {name} yet"
     if missing and not sys.stdin.isatty():
-        words = " ".join(f"{key}=..." for key in missing)
+        words = " ".join(f"{key}=..." for key, p in declared.items() if p.is_required)
         raise StopError(
             f"{where}, and its first deployment needs {' and '.join(missing)}:"
             f" {aws.typed('deploy', name)} PARAMETERS='{words}'. If there is one, set AWS_REGION or"
@@ -228,7 +228,7 @@ def call_sam(operation: str, *words: str) -> None:
 
 def show_line_of_sam(line: str) -> None:
     """Print a line of SAM's, but for its advice, which brings an old URL back, and for tokens."""
-    if re.match(r"\[\*\]|Commands you can use next|=+$", line.strip()):
+    if re.match(r"\[\*\]|Commands you can use next|Above settings can be stored|=+$", line.strip()):
         return
     redacted = re.sub(r"(https?://[^\s\"'?#]+)\?[^\s\"']*", r"\1?***", line)
     say(shown(redacted.expandtabs()))
