@@ -10,7 +10,7 @@ import pytest
 from athena_schedule_manager.tools.parameters import read_template
 from tests.tools.transformed import TEMPLATE, template
 from tests.world import EXECUTOR_ARN, SHA
-from tests.world.account import COUNTED, FIRST_URL, NUMBER, Account
+from tests.world.account import COUNTED, FIRST_URL, LOG, NUMBER, Account
 from tests.world.person import Ended, Operator
 
 NEXT = "f" * 40
@@ -538,6 +538,14 @@ def test_a_first_deployment_ends_with_a_dry_run(
     assert operator.account.events == [{"dry_run": True}]
     assert done.code == 1
     assert sentence in done.complaint
+
+
+def test_a_first_deployment_shows_what_its_dry_run_logged_if_that_is_not_well(
+    operator: Operator,
+) -> None:
+    """Its sentence points to the lines above that name the queries."""
+    operator.account.answers["published"] = COUNTED | {"failed": 3, "changes": []}
+    assert LOG in operator.run("deploy", PARAMETERS=FIRST).lines
 
 
 def test_a_first_deployment_says_what_a_run_would_make_and_what_it_costs(

@@ -279,8 +279,10 @@ def finish(stack: Stack, before: Stack | None) -> None:
 def try_it(stack: Stack) -> None:
     """Make a dry run, so that a wrong URL or token is known at once. Raises NotWellError."""
     say("A dry run, which changes nothing:")
-    _, answer = call_function(stack.output("FunctionName"), json.dumps(DRY_RUN))
+    event = json.dumps(DRY_RUN)
+    log, answer = call_function(stack.output("FunctionName"), event, "--log-type", "Tail")
     if problem := problem_of(answer):
+        aws.show_text(log)
         payload = f"PAYLOAD='{json.dumps(DRY_RUN)}'"
         raise NotWellError(
             f"The stack is deployed, and a run would not go well. {problem}. Correct the file, or"
