@@ -567,6 +567,21 @@ def test_a_trigger_that_is_off_is_told(deployed: Operator) -> None:
     assert done.complaint.endswith("Type make resume\n")
 
 
+def test_ctrl_c_at_a_question_of_a_first_deployment_says_that_nothing_is_deployed(
+    operator: Operator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the end of the input does."""
+
+    def interrupt(_: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builtins.input", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        operator.run("deploy", typed="")
+    assert "Stopped: nothing has been deployed" in capsys.readouterr().err
+    assert not operator.account.called("sam")
+
+
 def test_ctrl_c_during_a_deployment_says_that_it_goes_on(
     operator: Operator, capsys: pytest.CaptureFixture[str]
 ) -> None:

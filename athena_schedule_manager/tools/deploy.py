@@ -162,6 +162,9 @@ def ask(name: str, parameter: Parameter) -> str:
             value = input(f"{name} = ").strip()
         except EOFError:
             raise StopError("\nStopped: nothing has been deployed") from None
+        except KeyboardInterrupt:
+            remark("\nStopped: nothing has been deployed")
+            raise
         problem = parameter.problem(value)
         if problem is None:
             return value
