@@ -114,7 +114,7 @@ def test_the_schema_comes_first_and_queries_are_sorted(operator: Operator) -> No
         "a",
         "b",
     ]
-    assert "2 schedules are written, 0 are left out" in dumped.complaint
+    assert "Schedules written: 2, left out: 0" in dumped.complaint
 
 
 def test_a_group_without_a_stack_of_ours_is_dumped(operator: Operator) -> None:

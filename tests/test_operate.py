@@ -357,8 +357,8 @@ def test_deleting_beside_an_existing_group_says_that_its_schedules_fail(operator
     operator.account.schedules = {"pn-a": {}, "other": {}}
     said = operator.run("delete").output
     assert "The group pn-athena-queries stays, and in it 1 schedule of this manager (pn-a)" in said
-    assert "they fail without that role" in said
-    assert "1 schedule of others in that group stay as they are" in said
+    assert "without that role each fails" in said
+    assert "unchanged: 1 schedule of others in that group" in said
 
 
 def test_a_protected_stack_is_not_even_paused(operator: Operator) -> None:
@@ -396,7 +396,7 @@ def test_dropped_invocations_are_shown_in_their_order_and_stay(operator: Operato
     assert shown.lines[:3] == [
         "2026-11-25T02:00:00Z  pn-x  after 3 retries: AWS.Lambda.NotFound: no such function",
         "2026-11-26T02:00:00Z  pn-x  after 3 retries: AWS.Lambda.NotFound: no such function",
-        "1 other messages in dropped",
+        "Other messages in dropped: 1",
     ]
     assert shown.output.count("QUERY=x\n") == 1
     assert "purge-queue --queue-url https://queue.example/dropped" in shown.output
@@ -436,7 +436,7 @@ def test_what_somebody_else_is_reading_is_told(operator: Operator) -> None:
     operator.account.messages = [message(1, **LETTER)]
     operator.account.hidden = ["1"]
     shown = operator.run("dropped")
-    assert "1 more are being read by somebody else" in shown.output
+    assert "Read by somebody else just now: 1 more." in shown.output
     assert "No schedule has given up" not in shown.output
 
 

@@ -104,11 +104,11 @@ def what_goes(stack: Stack) -> list[str]:
     if stack.parameters.get("ExistingScheduleGroupName"):
         lines.append(
             f"- the execution role. The group {group} stays, and in it {counted(ours)} of this"
-            f" manager{named(ours)}: they fail without that role, so delete them, or give them"
+            f" manager{named(ours)}: without that role each fails, so delete it, or give it"
             " another role"
         )
         if others:
-            lines.append(f"  {counted(others)} of others in that group stay as they are")
+            lines.append(f"  unchanged: {counted(others)} of others in that group")
     else:
         lines.append(
             f"- the schedule group {group} and {counted(ours)} of this manager{named(ours)}, with"

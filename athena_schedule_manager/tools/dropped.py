@@ -45,9 +45,9 @@ def show_dropped(stack_name: str) -> None:
     for letter in sorted(letters, key=lambda letter: letter["when"]):
         say(shown("{when}  {schedule}  after {tries} retries: {why}".format(**letter)))
     if others := len(messages) - len(letters):
-        say(f"{others} other messages in {name}")
+        say(f"Other messages in {name}: {others}")
     if elsewhere:
-        say(f"{elsewhere} more are being read by somebody else: look again in a minute")
+        say(f"Read by somebody else just now: {elsewhere} more. Look again in a minute")
     if letters:
         tell_what_to_do(stack, {letter["query"] for letter in letters}, url)
     elif elsewhere is None:

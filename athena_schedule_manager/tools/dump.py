@@ -62,7 +62,7 @@ def dump(group: str, prefix: str, executor: str) -> None:
     written = configuration(answers, prefix)
     say(json.dumps(written, indent=2, ensure_ascii=False))
     others = len(answers) - len(written["queries"])
-    remark(f"{len(written['queries'])} schedules are written, {others} are left out")
+    remark(f"Schedules written: {len(written['queries'])}, left out: {others}")
 
 
 def read_group(group: str) -> list[Answer]:
