@@ -548,6 +548,13 @@ def test_a_first_deployment_shows_what_its_dry_run_logged_if_that_is_not_well(
     assert LOG in operator.run("deploy", PARAMETERS=FIRST).lines
 
 
+def test_a_first_deployment_with_a_paused_trigger_promises_no_run(operator: Operator) -> None:
+    """As when a group is adopted."""
+    done = operator.run("deploy", PARAMETERS=f"{FIRST} TriggerState=DISABLED")
+    assert "A run would make this: 1 created" in done.output
+    assert "within five minutes" not in done.output
+
+
 def test_a_first_deployment_says_what_a_run_would_make_and_what_it_costs(
     operator: Operator,
 ) -> None:

@@ -294,7 +294,9 @@ def try_it(stack: Stack) -> None:
         )
     plan = json.loads(answer)
     counters = ", ".join(f"{plan[name]} {name}" for name in ("created", "updated", "deleted"))
-    say(f"A run would make this: {counters}. The trigger makes it within five minutes")
+    paused = stack.parameters.get("TriggerState") == "DISABLED"
+    when = "" if paused else ". The trigger makes it within five minutes"
+    say(f"A run would make this: {counters}{when}")
 
 
 def run_once(stack: Stack) -> None:
