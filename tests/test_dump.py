@@ -135,7 +135,7 @@ CANNOT_BE_SAID = [
     (schedule("pn-a", QUEUE), "leaves out its SqsParameters"),
     (schedule("pn-a", {"Arn": EXECUTOR_ARN + ":2"}), f"instead of {EXECUTOR_ARN}:2"),
     (schedule("pn-a", Description=""), "a run gives it a description"),
-    (schedule("pn-a", StartDate="2030-01-01"), "does not say its StartDate, which stay"),
+    (schedule("pn-a", StartDate="2030-01-01"), "pn-a: a run keeps its StartDate, which"),
     (schedule("pn-a", FlexibleTimeWindow={"Mode": "FLEXIBLE"}), "its FlexibleTimeWindow, which"),
     (schedule("pn-a", ScheduleExpression="rate(1 week)"), "would not take its expression"),
 ]

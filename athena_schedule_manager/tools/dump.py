@@ -140,7 +140,7 @@ def remarks(answers: Sequence[Answer], prefix: str, executor: str) -> Iterator[s
                 yield f"{name}: {remark_of_one}"
             stays = [*staying(answer)]
             if stays:
-                yield f"{name}: the file does not say its {', '.join(stays)}, which stay"
+                yield f"{name}: a run keeps its {', '.join(stays)}, which the file does not say"
 
 
 def changes(answer: Answer, query_id: str, executor: str) -> Iterator[str]:
