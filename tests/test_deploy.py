@@ -14,6 +14,9 @@ from tests.world.account import COUNTED, FIRST_URL, LOG, NUMBER, Account
 from tests.world.person import Ended, Operator
 
 NEXT = "f" * 40
+NEXT_URL = FIRST_URL.replace(SHA, NEXT)
+SECRET = "arn:aws:secretsmanager:eu-south-1:123456789012:secret:git-token-a1b2c3"  # noqa: S105 - an ARN
+TOKEN = f"ConfigGitUrl={NEXT_URL} ConfigGitTokenSecretArn={SECRET}"
 LIVE = f"{EXECUTOR_ARN}:live"
 FIRST = f"ConfigGitUrl={FIRST_URL} QueryExecutorArn={EXECUTOR_ARN}"
 
@@ -264,7 +267,9 @@ def test_an_update_whose_run_fails_says_so_last(deployed: Operator) -> None:
     done = deployed.run("deploy")
     assert done.code == 1
     assert "Deployed 3.0.0" in done.output
-    assert done.complaint.splitlines()[-1].endswith("failed: KeyError: boom")
+    last = done.complaint.splitlines()[-1]
+    assert last.startswith("The stack is deployed, and this run was not well. The run of")
+    assert "failed: KeyError: boom. Correct the file, or a parameter with make deploy" in last
     deployed.account.answers["run"] = COUNTED | {"failed": 2}
     done = deployed.run("deploy")
     assert done.code == 1
@@ -563,6 +568,55 @@ def test_a_first_deployment_says_what_a_run_would_make_and_what_it_costs(
     assert done.code == 0
     assert "A run would make this: 1 created, 0 updated, 0 deleted" in done.output
     assert re.search(r"costs some \$\d\.\d\d a month: the function \$", done.lines[0])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "Failed to fetch config from Git: https://git.example/c.json?***: HTTP 404 Not Found",
+        "Invalid config from Git: it is empty",
+    ],
+)
+def test_another_url_that_the_live_manager_cannot_use_is_refused(
+    deployed: Operator, error: str
+) -> None:
+    """Or it is found when every run fails."""
+    deployed.account.answers["head"] = {"error": error}
+    refused = deployed.run("deploy", PARAMETERS=f"ConfigGitUrl={NEXT_URL}")
+    assert failed(refused, f"{error}. Nothing has been changed")
+    assert deployed.account.events[-1] == {"dry_run": True, "config_git_url": NEXT_URL}
+    assert len(deployed.account.called("sam", "deploy")) == 1
+    assert NEXT_URL not in refused.output + refused.complaint
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": "Failed to fetch config from Git: the event's config_git_url must be ..."},
+        {"error": "The event's config_git_url may differ from CONFIG_GIT_URL in ..."},
+        {"errorMessage": "Task timed out"},
+        "",
+    ],
+    ids=str,
+)
+def test_another_url_that_cannot_be_tried_before_is_deployed(
+    deployed: Operator, answer: object
+) -> None:
+    """Another file or host is not what a dry run may fetch; the run after it tells."""
+    deployed.account.answers["head"] = answer
+    done = deployed.run("deploy", PARAMETERS=f"ConfigGitUrl={NEXT_URL}")
+    assert (done.code, "cannot be tried before" in done.complaint) == (0, True)
+    assert deployed.account.parameters["ConfigGitUrl"] == NEXT_URL
+
+
+@pytest.mark.parametrize("words", [f"ConfigGitUrl={FIRST_URL}", "MaxDeletions=5", TOKEN])
+def test_a_url_that_stays_or_comes_with_another_token_is_not_tried_before(
+    deployed: Operator, words: str
+) -> None:
+    """There is nothing new to try, or the live manager would try it with the wrong token."""
+    deployed.account.events.clear()
+    assert deployed.run("deploy", PARAMETERS=words).code == 0
+    assert deployed.account.events == [{}]
 
 
 def test_a_trigger_that_is_off_is_told(deployed: Operator) -> None:

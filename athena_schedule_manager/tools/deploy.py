@@ -22,11 +22,13 @@ from athena_schedule_manager.tools.command_line import NOT_WELL, OK, NotWellErro
 from athena_schedule_manager.tools.delete import delete_stack
 from athena_schedule_manager.tools.invoke import problem_of
 from athena_schedule_manager.tools.parameters import Parameter, read_parameters, read_template
+from athena_schedule_manager.tools.plans import NoPlanError, read_plan
 from athena_schedule_manager.tools.terminal import remark, say, shown
 
 TEMPLATE = Path("template.yaml")
 SAVED = ("samconfig.toml", "samconfig.yaml", "samconfig.yml")
 DRY_RUN = {"dry_run": True}
+UNUSABLE = ("Failed to fetch config", "Invalid config")  # so a manager's answer to a dry run begins
 
 
 def main(arguments: list[str]) -> int:
@@ -55,6 +57,7 @@ def deploy(name: str, words: str, *, is_confirmed: bool) -> None:
         keep_schedules(existing, given, is_confirmed=is_confirmed)
     require_executor(existing, given)
     if existing is not None:
+        require_configuration(existing, given)
         say(f"Updating {name}: parameters that are not given keep the values that the stack has")
     build_and_deploy(name, given)
     deployed = find_stack(name)
@@ -188,6 +191,25 @@ def require_executor(existing: Stack | None, given: dict[str, str]) -> None:
         remark(f"Whether {arn} exists cannot be seen, so that is not checked: {error}")
 
 
+def require_configuration(existing: Stack, given: dict[str, str]) -> None:
+    """Refuse another ConfigGitUrl that the live manager cannot use. Raises StopError.
+
+    Its dry run tries the same file at another commit, with the token that it has. What else
+    changes it cannot try: the run after the deployment does.
+    """
+    url = given.get("ConfigGitUrl", existing.parameters["ConfigGitUrl"])
+    is_same = url == existing.parameters["ConfigGitUrl"]
+    if is_same or "ConfigGitTokenSecretArn" in given:
+        return
+    event = json.dumps(DRY_RUN | {"config_git_url": url})
+    try:
+        read_plan(aws.invoke_once(existing.output("FunctionName"), event).text)
+    except (aws.AwsError, NoPlanError) as error:
+        if str(error).startswith(UNUSABLE) and "event's config_git_url" not in str(error):
+            raise StopError(f"{shown(str(error))}. Nothing has been changed") from None
+        remark(f"Whether ConfigGitUrl can be used cannot be tried before: {shown(str(error))}")
+
+
 # --- Deploying
 
 
@@ -302,7 +324,14 @@ def try_it(stack: Stack) -> None:
 def run_once(stack: Stack) -> None:
     """Run, so that schedules have the new executor and role at once. Raises NotWellError."""
     say("Running once:")
-    log, answer = call_function(stack.output("FunctionName"), "{}", "--log-type", "Tail")
+    try:
+        log, answer = call_function(stack.output("FunctionName"), "{}", "--log-type", "Tail")
+    except NotWellError as error:
+        command = f"{stack.typed('deploy')} PARAMETERS=..."
+        raise NotWellError(
+            f"The stack is deployed, and this run was not well. {error}. Correct the file, or a"
+            f" parameter with {command}"
+        ) from None
     aws.show_text(log)
     aws.show_text(answer)
     if problem := problem_of(answer):
