@@ -59,5 +59,6 @@ def problem_of(answer: str) -> str | None:
     if type(failed) is not int:
         return "The function's answer is not one of this manager's"
     if failed:
-        return f"Failed for {failed}: the lines above that begin with Failed or Query say why"
+        begin = "Failed, Query or Refused"
+        return f"Failed for {failed}: the lines above that begin with {begin} say why"
     return None
