@@ -427,6 +427,37 @@ def test_ctrl_c_ends_a_tool_without_a_traceback(tmp_path: Path) -> None:
     assert (process.returncode, complaints) == (-signal.SIGINT, b"")
 
 
+ENDED = """
+import signal, sys
+from athena_schedule_manager.tools import terminal
+
+def main(words):
+    try:
+        signal.raise_signal(int(words[0]))
+    finally:
+        print("put back")
+
+terminal.prepare()
+sys.exit(terminal.run(main, sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_tool_that_is_ended_first_puts_back_what_it_had_half_done(ending: signal.Signals) -> None:
+    """By Ctrl-C, by a job that is canceled, by a terminal that is closed."""
+    command = [sys.executable, "-c", ENDED, str(int(ending))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603 - ours
+    assert (done.returncode, done.stdout, done.stderr) == (-ending, b"put back\n", b"")
+
+
+def test_a_closed_terminal_does_not_end_what_nohup_began() -> None:
+    """Which has had the signal ignored."""
+    begin = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    command = [sys.executable, "-c", begin + ENDED, str(int(signal.SIGHUP))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603 - ours
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"put back\n", b"")
+
+
 @pytest.mark.parametrize("name", ["a b.json", "$(shell echo pwned).json", "`echo pwned`'\".json"])
 def test_make_hands_the_path_over_as_it_was_typed(name: str) -> None:
     """Neither make nor a shell expands it."""

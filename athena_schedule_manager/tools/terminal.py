@@ -1,4 +1,8 @@
-"""What every tool does with its terminal: no traceback for a closed pipe, ASCII or Ctrl-C."""
+"""What every tool does with its terminal: no traceback for a closed pipe, ASCII or Ctrl-C.
+
+A terminal that is closed and a job that is canceled end a tool as Ctrl-C does: it first puts back
+what it had half done, and says what is live.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,13 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
+
+ENDINGS = (signal.SIGHUP, signal.SIGTERM)  # the terminal is closed, the job is canceled
 
 
 def prepare() -> None:
@@ -24,17 +31,26 @@ def prepare() -> None:
 def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
     """Run a tool and return its exit code; a reader that has gone away ends it without an error."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for ending in ENDINGS:
+        if signal.getsignal(ending) == signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(ending, end_as_ctrl_c_does)
     try:
         code = main(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         forget_output()
         return 0
-    except KeyboardInterrupt:  # the tool has said what there is to say
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt as interrupt:  # the tool has said what there is to say
+        ending = interrupt.args[0] if interrupt.args else signal.SIGINT
+        signal.signal(ending, signal.SIG_DFL)
+        os.kill(os.getpid(), ending)
         raise
     return code
+
+
+def end_as_ctrl_c_does(ending: int, _: FrameType | None) -> NoReturn:
+    """Raise what Ctrl-C raises, with the signal that the process is to end by."""
+    raise KeyboardInterrupt(ending)
 
 
 def say(*words: str) -> None:
