@@ -152,7 +152,9 @@ def _state(query: Mapping[str, Any]) -> str | None:
         return None
     value = query["enabled"]
     if not isinstance(value, bool):
-        raise UnusableQueryError(f"its enabled must be true or false, not {quoted(value)}")
+        raise UnusableQueryError(
+            f"its enabled must be true or false, without quotation marks, not {quoted(value)}"
+        )
     return "ENABLED" if value else "DISABLED"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import reprlib
 import time
@@ -45,6 +46,8 @@ def quoted(value: object) -> str:
     """Quote a value from outside for a message: on one line, cut, however deeply nested it is."""
     if isinstance(value, str):
         return repr(value[:MAX_SHOWN])
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)  # as its author has written it
     return _repr.repr(value)[:MAX_SHOWN]
 
 

@@ -10,7 +10,7 @@ import pytest
 from athena_schedule_manager.tools.parameters import read_template
 from tests.tools.transformed import TEMPLATE, template
 from tests.world import EXECUTOR_ARN, SHA
-from tests.world.account import COUNTED, FIRST_URL, LOG, NUMBER, Account
+from tests.world.account import COUNTED, FIRST_URL, NUMBER, Account
 from tests.world.person import Ended, Operator
 
 NEXT = "f" * 40
@@ -545,12 +545,14 @@ def test_a_first_deployment_ends_with_a_dry_run(
     assert sentence in done.complaint
 
 
-def test_a_first_deployment_shows_what_its_dry_run_logged_if_that_is_not_well(
-    operator: Operator,
-) -> None:
-    """Its sentence points to the lines above that name the queries."""
-    operator.account.answers["published"] = COUNTED | {"failed": 3, "changes": []}
-    assert LOG in operator.run("deploy", PARAMETERS=FIRST).lines
+def test_a_first_deployment_names_each_failure(operator: Operator) -> None:
+    """The complaint says that they are above it; a number alone would help nobody."""
+    line = "Query 'a' is unusable (its live schedule, if any, is kept): no schedule"
+    change = {"action": "failed", "name": "pn-a", "line": line}
+    operator.account.answers["published"] = COUNTED | {"failed": 1, "changes": [change]}
+    done = operator.run("deploy", PARAMETERS=FIRST)
+    assert line in done.lines
+    assert "Failed for 1: the failures above say why" in done.complaint
 
 
 def test_a_first_deployment_with_a_paused_trigger_promises_no_run(operator: Operator) -> None:

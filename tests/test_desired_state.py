@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -109,34 +110,37 @@ def test_time_zone_and_pause(query: dict[str, Any], timezone: str, state: str | 
     assert (desired[NAME].timezone, desired[NAME].state) == (timezone, state)
 
 
+def as_shown(value: object) -> str:
+    """Return a value as a message shows it: JSON's words, or Python's text."""
+    return json.dumps(value) if value is None or value is True else repr(value)
+
+
 @pytest.mark.parametrize("value", [None, 5, "", " ", [], {}, True, "x" * 51], ids=repr)
 def test_an_invalid_time_zone_makes_the_query_unusable(value: object) -> None:
     """A wrong type or an empty string."""
     desired, unusable = desired_state({"a": {"schedule": CRON, "timezone": value}}, SETTINGS)
     reason = "its timezone must be an IANA name such as 'Europe/Rome', at most 50 characters, not "
-    assert (desired, f"{reason}{value!r}" in unusable["pn-a"]) == ({}, True)
+    assert (desired, f"{reason}{as_shown(value)}" in unusable["pn-a"]) == ({}, True)
 
 
 @pytest.mark.parametrize("value", [None, 0, 1, "", "true", [], {}], ids=repr)
 def test_an_enabled_that_is_neither_true_nor_false_makes_the_query_unusable(value: object) -> None:
     """Nothing is guessed."""
     desired, unusable = desired_state({"a": {"schedule": CRON, "enabled": value}}, SETTINGS)
-    assert (desired, f"its enabled must be true or false, not {value!r}" in unusable["pn-a"]) == (
-        {},
-        True,
-    )
+    reason = "its enabled must be true or false, without quotation marks, not "
+    assert (desired, f"{reason}{as_shown(value)}" in unusable["pn-a"]) == ({}, True)
 
 
 @pytest.mark.parametrize(
     ("query_id", "query", "parts"),
     [
-        pytest.param("a", None, ["'a'", "an object", "None"], id="null"),
+        pytest.param("a", None, ["'a'", "an object", "null"], id="null"),
         pytest.param("a", "cron(0 2 * * ? *)", ["an object", "cron(0 2"], id="a string"),
         pytest.param("a", [1], ["an object", "[1]"], id="an array"),
         pytest.param("a", {}, ["neither schedule nor cron"], id="no schedule"),
         pytest.param("a", {"schedule": None}, ["neither schedule nor cron"], id="null schedule"),
         pytest.param("a", {"schedule": 5}, ["a string", "5"], id="schedule is a number"),
-        pytest.param("a", {"schedule": False}, ["a string", "False"], id="schedule is false"),
+        pytest.param("a", {"schedule": False}, ["a string", "false"], id="schedule is false"),
         pytest.param("a", {"cron": [CRON]}, [f"a string, not ['{CRON}']"], id="cron is an array"),
         pytest.param("a", {"schedule": ""}, ["blank"], id="empty schedule"),
         pytest.param("a", {"schedule": "", "cron": CRON}, ["blank"], id="empty is not null"),

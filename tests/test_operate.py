@@ -68,7 +68,7 @@ def test_an_invocation_that_crashes_is_not_well_and_the_sentence_comes_last(
     ("answer", "sentence"),
     [
         ({"error": "Missing required\x1b[2J"}, "Nothing was done: Missing required\\x1b[2J"),
-        (COUNTED | {"failed": 2}, "2: the lines above that begin with Failed, Query or Refused"),
+        (COUNTED | {"failed": 2}, "make logs shows all of it"),
         ("null", "not one of this manager's"),
     ],
 )

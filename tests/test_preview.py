@@ -220,7 +220,7 @@ def test_what_the_cut_at_a_thousand_hides_is_never_a_delete(strict_world: World)
     [
         ({"dry_run": "yes"}, "dry_run must be true or false, not 'yes'"),
         ({"dry_run": 1}, "dry_run must be true or false, not 1"),
-        ({"dry_run": None}, "dry_run must be true or false, not None"),
+        ({"dry_run": None}, "dry_run must be true or false, not null"),
         ({"max_deletions": "20"}, "max_deletions must be a whole number"),
         ({"max_deletions": -1}, "max_deletions must be a whole number"),
         ({"max_deletions": True}, "max_deletions must be a whole number"),

@@ -304,10 +304,9 @@ def finish(stack: Stack, before: Stack | None) -> None:
 def try_it(stack: Stack) -> None:
     """Make a dry run, so that a wrong URL or token is known at once. Raises NotWellError."""
     say("A dry run, which changes nothing:")
-    event = json.dumps(DRY_RUN)
-    log, answer = call_function(stack.output("FunctionName"), event, "--log-type", "Tail")
-    if problem := problem_of(answer):
-        aws.show_text(log)
+    _, answer = call_function(stack.output("FunctionName"), json.dumps(DRY_RUN))
+    tell_failures(answer)
+    if problem := problem_of(answer, stack):
         payload = f"PAYLOAD='{json.dumps(DRY_RUN)}'"
         raise NotWellError(
             f"The stack is deployed, and a run would not go well. {problem}. Correct the file, or"
@@ -319,6 +318,16 @@ def try_it(stack: Stack) -> None:
     paused = stack.parameters.get("TriggerState") == "DISABLED"
     when = "" if paused else ". The trigger makes it within five minutes"
     say(f"A run would make this: {counters}{when}")
+
+
+def tell_failures(answer: str) -> None:
+    """Print the line of each failure that a dry run foresees."""
+    try:
+        failures = read_plan(answer).failures
+    except NoPlanError:
+        return  # what is wrong with the answer is told after this
+    for failure in failures:
+        say(shown(failure.line))
 
 
 def run_once(stack: Stack) -> None:
@@ -334,5 +343,5 @@ def run_once(stack: Stack) -> None:
         ) from None
     aws.show_text(log)
     aws.show_text(answer)
-    if problem := problem_of(answer):
+    if problem := problem_of(answer, stack):
         raise NotWellError(f"The stack is deployed, and this run was not well. {problem}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from athena_schedule_manager.tools.aws import call_function, show_text, the_stack
+from athena_schedule_manager.tools.aws import Stack, call_function, show_text, the_stack
 from athena_schedule_manager.tools.command_line import NOT_WELL, OK, NotWellError, Parser, StopError
 from athena_schedule_manager.tools.terminal import shown
 
@@ -21,11 +21,11 @@ def main(arguments: list[str]) -> int:
     asked = parser.parse_args(arguments)
     payload = asked.payload or "{}"
     refuse_what_is_no_event(payload)
-    function = the_stack(asked.stack).output("FunctionName")
-    log, answer = call_function(function, payload, "--log-type", "Tail")
+    stack = the_stack(asked.stack)
+    log, answer = call_function(stack.output("FunctionName"), payload, "--log-type", "Tail")
     show_text(log)
     show_text(answer)
-    if problem := problem_of(answer):
+    if problem := problem_of(answer, stack):
         raise NotWellError(problem)
     return OK
 
@@ -45,7 +45,7 @@ def refuse_what_is_no_event(payload: str) -> None:
         )
 
 
-def problem_of(answer: str) -> str | None:
+def problem_of(answer: str, stack: Stack) -> str | None:
     """Say what is not well with an answer, or return None: a run or a dry run without failures."""
     try:
         told = json.loads(answer)
@@ -59,6 +59,10 @@ def problem_of(answer: str) -> str | None:
     if type(failed) is not int:
         return "The function's answer is not one of this manager's"
     if failed:
-        begin = "Failed, Query or Refused"
-        return f"Failed for {failed}: the lines above that begin with {begin} say why"
+        if "changes" in told:
+            return f"Failed for {failed}: the failures above say why"
+        return (
+            f"Failed for {failed}: the ERROR and WARNING lines say why. Above is only the end of"
+            f" the log; {stack.typed('logs')} shows all of it"
+        )
     return None
