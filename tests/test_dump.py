@@ -127,6 +127,31 @@ def test_a_group_without_a_stack_of_ours_is_dumped(operator: Operator) -> None:
     assert f"Region eu-south-1, group {GROUP}" in dumped.complaint
 
 
+def test_without_a_stack_another_target_is_one_that_is_not_the_most_frequent(
+    operator: Operator,
+) -> None:
+    """Nobody has said yet which the executor is."""
+    schedules = [schedule(f"pn-{name}") for name in "bc"]
+    schedules += [schedule("pn-a", {"Arn": LIVE}), schedule("foreign", {"Arn": LIVE})]
+    operator.account.schedules = {live["Name"]: live for live in schedules}
+    told = operator.run("dump", GROUP=GROUP).complaint
+    assert f"pn-a: a run points it to the executor instead of {LIVE}" in told
+    assert told.count("points it to") == 1
+
+
+def test_a_queue_that_is_not_the_stacks_is_told(operator: Operator) -> None:
+    """The new role may not send there, and `make dropped` does not read it."""
+    theirs = {"DeadLetterConfig": {"Arn": "arn:aws:sqs:eu-south-1:123456789012:theirs"}}
+    queue = operator.account.outputs["DeadLetterQueueArn"]
+    stacks = schedule("pn-b", {"DeadLetterConfig": {"Arn": queue}})
+    operator.account.schedules = {"pn-a": schedule("pn-a", theirs), "pn-b": stacks}
+    assert operator.run("dump").complaint.count("its dead-letter queue stays") == 1
+    told = operator.run("dump", GROUP=GROUP).complaint
+    assert "pn-a: its dead-letter queue stays arn:aws:sqs:eu-south-1:123456789012:theirs" in told
+    assert told.count("its dead-letter queue stays") == 2
+
+
+LIVE = f"{EXECUTOR_ARN}:live"
 QUEUE = {"Arn": "arn:aws:sqs:eu-south-1:123456789012:q", "SqsParameters": {"MessageGroupId": "g"}}
 CANNOT_BE_SAID = [
     (schedule("foreign"), "foreign is left out, since it does not begin with pn-"),

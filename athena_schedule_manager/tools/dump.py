@@ -4,14 +4,17 @@
     make dump GROUP=pn-athena-queries PROJECT_NAME=pn > query-executor-config.json
 
 The second form needs no stack of this manager: adopting a group begins with it. A run with the file
-changes only the target, the role and the input of schedules that somebody made by hand. What the
-file cannot say is told on standard error.
+changes only the target, the role and the input of schedules that somebody made by hand, and gives
+them a description and a dead-letter queue where they have none. What the file cannot say is told on
+standard error. Without a stack nobody knows the executor, and the target of most schedules is taken
+for it.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -46,18 +49,19 @@ def main(arguments: list[str]) -> int:
     if asked.group:
         account = aws("sts", "get-caller-identity")["Account"]
         remark(f"Account {account}, Region {place().region}, group {shown(asked.group)}")
-        dump(asked.group, f"{asked.project_name}-", "")
+        dump(asked.group, f"{asked.project_name}-", "", "")
         return OK
     stack = the_stack(asked.stack)
     prefix = f"{stack.parameters.get('ProjectName', 'pn')}-"
-    dump(stack.output("ScheduleGroupName"), prefix, stack.parameters["QueryExecutorArn"])
+    queue = stack.outputs.get("DeadLetterQueueArn", "")
+    dump(stack.output("ScheduleGroupName"), prefix, stack.parameters["QueryExecutorArn"], queue)
     return OK
 
 
-def dump(group: str, prefix: str, executor: str) -> None:
+def dump(group: str, prefix: str, executor: str, queue: str) -> None:
     """Write the schedules of a group, and tell what the file cannot say."""
     answers = read_group(group)
-    for line in remarks(answers, prefix, executor):
+    for line in remarks(answers, prefix, executor or usual_target(answers, prefix), queue):
         remark(shown(line))
     written = configuration(answers, prefix)
     say(json.dumps(written, indent=2, ensure_ascii=False))
@@ -127,7 +131,15 @@ def query_of(answer: Answer) -> dict[str, Any]:
     return query
 
 
-def remarks(answers: Sequence[Answer], prefix: str, executor: str) -> Iterator[str]:
+def usual_target(answers: Sequence[Answer], prefix: str) -> str:
+    """Return the target that most schedules with ids have, or nothing without any. Pure."""
+    targets = Counter(answer["Target"]["Arn"] for answer in answers if id_of(answer, prefix))
+    return str(max(targets, key=targets.__getitem__, default=""))
+
+
+def remarks(
+    answers: Sequence[Answer], prefix: str, executor: str, queue: str = ""
+) -> Iterator[str]:
     """Yield what the file cannot say, a line for each. Pure."""
     for answer in answers:
         name = str(answer["Name"])
@@ -138,6 +150,9 @@ def remarks(answers: Sequence[Answer], prefix: str, executor: str) -> Iterator[s
         else:
             for remark_of_one in changes(answer, name.removeprefix(prefix), executor):
                 yield f"{name}: {remark_of_one}"
+            own = answer["Target"].get("DeadLetterConfig", {}).get("Arn", queue)
+            if own != queue:
+                yield f"{name}: its dead-letter queue stays {own}, where the new role must send"
             stays = [*staying(answer)]
             if stays:
                 yield f"{name}: a run keeps its {', '.join(stays)}, which the file does not say"
