@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from athena_schedule_manager.schedule_manager import Change, Plan, limit_deletes
 from athena_schedule_manager.tools import __main__ as tools
 from athena_schedule_manager.tools import aws
 from athena_schedule_manager.tools.commits import at_commit, commit_in
@@ -311,6 +312,19 @@ def test_failures_of_the_run_are_named_and_not_green(
     assert "0 created, 0 updated, 0 deleted, 3 failed" in told
     assert "**Failed**" in summary.read_text()
     assert "pn&#45;new" in summary.read_text()
+
+
+def test_deletes_that_the_limit_held_back_are_followed_by_the_command_that_makes_them(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Which can be pasted: the function itself can only name the event."""
+    [refusal] = limit_deletes(Plan(deletes=(Change("delete", "pn-gone"),)), 0).refusals
+    held_back = plan(("failed", "", refusal), ("kept", "pn-gone", "Kept: pn-gone"))
+    deployed.answers |= {"head": held_back, "run": counters(failed=1)}
+    deployed.before["update-stack"] = lambda: deployed.answers.update(published=held_back)
+    assert publish("--sha", NEXT, "--confirm", "yes") == 1
+    command = """make invoke PAYLOAD='{"max_deletions": 1}'"""
+    assert f"If they are to go: {command}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

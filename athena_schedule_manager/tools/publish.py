@@ -246,7 +246,7 @@ def run_once(asked: argparse.Namespace, stack: Stack) -> int:
         return tell_failure(asked, Report("It is published, and its run has failed", sentences))
     counts = ", ".join(f"{number} {name}" for name, number in counters.items())
     if counters["failed"]:
-        failed = name_failures(function, error_lines(answer.log))
+        failed = name_failures(stack, error_lines(answer.log))
         lists = ((FAILED, failed),)
         return tell_failure(asked, Report("The run after publishing", (f"{counts}.",), lists=lists))
     report = Report("The run after publishing", (f"{counts}.",))
@@ -268,17 +268,25 @@ def error_lines(log: str) -> list[str]:
     return [line[-1] for line in fields if line[2:3] == ["ERROR"]]
 
 
-def name_failures(function: str, errors: list[str]) -> tuple[str, ...]:
+def name_failures(stack: Stack, errors: list[str]) -> tuple[str, ...]:
     """Name what has failed: what the log's end tells, and what a plan made now has left to do."""
     try:
-        plan = ask(function, {"dry_run": True})
+        plan = ask(stack.output("FunctionName"), {"dry_run": True})
     except StopError as problem:
         return (*errors, f"Whether that is all cannot be told: {problem}")
     failures = [change.line for change in plan.of("failed", "kept")]
     told = " ".join(errors).replace(":", " ").split()
     pending = plan.of("delete", "update", "create")
     not_done = [f"Not done yet: {change.line}" for change in pending if change.name not in told]
-    return tuple(dict.fromkeys([*errors, *failures, *not_done]))
+    return tuple(dict.fromkeys([*errors, *failures, *not_done, *how_to_lift(stack, failures)]))
+
+
+def how_to_lift(stack: Stack, failures: list[str]) -> list[str]:
+    """Return the command that makes the deletes that the deletion limit held back, if it did."""
+    limit = re.compile(r'Refused to delete .*(\{"max_deletions": \d+\})')
+    found = [limit.fullmatch(line) for line in failures]
+    words = [f"PAYLOAD='{match[1]}'" for match in found if match]
+    return [f"If they are to go: {stack.typed('invoke', word)}" for word in words]
 
 
 def _parsed(text: str) -> object:
