@@ -12,6 +12,7 @@ from athena_schedule_manager.tools.delete import DRAIN_SECONDS
 from tests.tools.transformed import template
 from tests.world import EXECUTOR_ARN
 from tests.world.account import COUNTED, FUNCTION, NUMBER, PLAN, Account
+from tests.world.environment import REGION
 from tests.world.person import Ended, Operator
 
 if TYPE_CHECKING:
@@ -213,7 +214,8 @@ def test_firing_shows_target_and_input_and_then_invokes(operator: Operator) -> N
             "schedule: pn-daily-report (cron(0 2 * * ? *), DISABLED)",
             f"target:   {EXECUTOR_ARN}",
             'input:    {"query_id": "daily-report"}',
-            "invoked: the target runs now, on its own; see its log",
+            "accepted: the target runs now, on its own. Whether the query worked is in its log:",
+            f"aws logs tail /aws/lambda/pn-AthenaQueryExecutor --since 5m --region {REGION}",
         ],
     )
     assert operator.account.events == [{"query_id": "daily-report"}]

@@ -6,11 +6,14 @@ make fire QUERY=daily-report
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Any
 
-from athena_schedule_manager.tools.aws import AwsError, aws, call_function, the_stack, typed
+from athena_schedule_manager.tools.aws import AwsError, aws, call_function, raw, the_stack, typed
 from athena_schedule_manager.tools.command_line import OK, Parser, StopError
 from athena_schedule_manager.tools.terminal import say, shown
+
+NAME_IN_ARN = 6  # arn:aws:lambda:region:account:function:name, and perhaps a version or an alias
 
 
 def main(arguments: list[str]) -> int:
@@ -40,7 +43,9 @@ def fire(stack_name: str, query_id: str) -> None:
     if ":lambda:" not in function:
         raise StopError("The target is not a Lambda function, so nothing was invoked")
     call_function(function, payload, "--invocation-type", "Event")
-    say("invoked: the target runs now, on its own; see its log")
+    log = f"/aws/lambda/{function.split(':')[NAME_IN_ARN]}"
+    say("accepted: the target runs now, on its own. Whether the query worked is in its log:")
+    say(shown(raw("logs", "tail", shlex.quote(log), "--since", "5m")))
 
 
 def live_schedule(group: str, name: str) -> dict[str, Any]:
