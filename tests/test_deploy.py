@@ -395,6 +395,15 @@ def test_one_profile_is_decided_once_and_given_to_every_tool(
     assert "profile test" in done.complaint
 
 
+def test_the_packages_of_a_tool_are_not_those_of_the_programs_that_it_calls(
+    operator: Operator,
+) -> None:
+    """An AWS CLI that is a program of Python would import another botocore than its own."""
+    done = operator.run("deploy", PARAMETERS=FIRST, PYTHONPATH="/packages")
+    assert done.code == 0, done.complaint
+    assert [seen for seen in operator.account.variables if "PYTHONPATH" in seen] == []
+
+
 def test_keys_in_the_environment_go_before_a_profile_everywhere(operator: Operator) -> None:
     """As they do for the AWS CLI; SAM would take the profile."""
     done = operator.run("deploy", PARAMETERS=FIRST, AWS_PROFILE="other")

@@ -74,10 +74,14 @@ def call(
     env: Mapping[str, str],
     show: Callable[[str], None] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Call the AWS CLI or the SAM CLI. Raises StopError if it is not there."""
+    """Call the AWS CLI or the SAM CLI. Raises StopError if it is not there.
+
+    Both may be programs of Python, which must not import the packages that PYTHONPATH has for us.
+    """
     command = shlex.split(os.environ.get(name) or name.lower())
+    theirs = {key: value for key, value in env.items() if key != "PYTHONPATH"}
     try:
-        return run([*command, *words], env, show)
+        return run([*command, *words], theirs, show)
     except OSError as error:
         raise StopError(
             f"{command[0]} cannot be started ({error.strerror}): install {MANUAL[name]}"

@@ -45,7 +45,13 @@ OUTPUTS = {
 OVERRIDE = re.compile(  # SAM's own: a value ends at a space or at a quote that is not escaped
     r'ParameterKey=([A-Za-z0-9]+),ParameterValue=("(?:\\.|[^"\\]+)*"|(?:\\.|[^ "\\]+)+)'
 )
-KEPT_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+KEPT_VARIABLES = (
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "PYTHONPATH",
+)
 
 
 class RefusedError(Exception):
