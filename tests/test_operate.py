@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SCHEDULE = {
     "Name": "pn-daily-report",
     "ScheduleExpression": "cron(0 2 * * ? *)",
+    "ScheduleExpressionTimezone": "Europe/Rome",
     "State": "DISABLED",
     "Target": {"Arn": EXECUTOR_ARN, "Input": '{"query_id": "daily-report"}'},
 }
@@ -211,7 +212,7 @@ def test_firing_shows_target_and_input_and_then_invokes(operator: Operator) -> N
     assert (fired.code, fired.lines) == (
         0,
         [
-            "schedule: pn-daily-report (cron(0 2 * * ? *), DISABLED)",
+            "schedule: pn-daily-report (cron(0 2 * * ? *), Europe/Rome, DISABLED)",
             f"target:   {EXECUTOR_ARN}",
             'input:    {"query_id": "daily-report"}',
             "accepted: the target runs now, on its own. Whether the query worked is in its log:",

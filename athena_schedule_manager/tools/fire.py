@@ -37,7 +37,9 @@ def fire(stack_name: str, query_id: str) -> None:
     target = schedule["Target"]
     function = target["Arn"]
     payload = target.get("Input", "{}")
-    say(shown(f"schedule: {name} ({schedule['ScheduleExpression']}, {schedule['State']})"))
+    timezone = schedule.get("ScheduleExpressionTimezone", "UTC")
+    told = f"{schedule['ScheduleExpression']}, {timezone}, {schedule['State']}"
+    say(shown(f"schedule: {name} ({told})"))
     say(shown(f"target:   {function}"))
     say(shown(f"input:    {payload}"))
     if ":lambda:" not in function:
