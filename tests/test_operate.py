@@ -364,6 +364,18 @@ def test_deleting_beside_an_existing_group_says_that_its_schedules_fail(operator
     assert "unchanged: 1 schedule of others in that group" in said
 
 
+@pytest.mark.parametrize("group", ["", "old"])
+def test_deleting_says_which_schedules_keep_naming_the_queue(
+    operator: Operator, group: str
+) -> None:
+    """Those of an existing group, which stay; otherwise all of them go."""
+    operator.account.parameters["ExistingScheduleGroupName"] = group
+    operator.account.schedules = {"pn-a": {}}
+    said = operator.run("delete").output
+    assert "- the dead-letter queue and what is in it" in said
+    assert ("Schedules that name it keep its name" in said) == bool(group)
+
+
 def test_a_protected_stack_is_not_even_paused(operator: Operator) -> None:
     """Its deletion would be refused after the trigger had been turned off."""
     operator.account.is_protected = True

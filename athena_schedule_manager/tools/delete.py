@@ -118,6 +118,8 @@ def what_goes(stack: Stack) -> list[str]:
             lines.append(f"- {counted(others)} of others in that group, too{named(others)}")
     if "DeadLetterQueueArn" in stack.outputs and not stack.parameters.get("DeadLetterQueueArn"):
         lines.append(f"- the dead-letter queue and what is in it (see {stack.typed('dropped')})")
+        if stack.parameters.get("ExistingScheduleGroupName"):
+            lines.append("  Schedules that name it keep its name: give them another queue, or none")
     return lines
 
 
