@@ -357,6 +357,17 @@ def test_the_run_is_made_once(deployed: Deployed) -> None:
     assert {attempts for operation, attempts in made if operation == "invoke"} == {"1"}
 
 
+def test_what_is_published_already_and_fails_stays_red(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job that was red for a broken query is not green because somebody runs it again."""
+    deployed.answers["published"] = plan(BROKEN)
+    assert publish("--sha", LIVE) == 1
+    assert BROKEN[2] in capsys.readouterr().out
+    assert "update-stack" not in deployed.operations()
+    assert {} not in deployed.events
+
+
 def test_what_is_published_already_is_not_published_again(
     deployed: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
