@@ -116,10 +116,17 @@ def what_goes(stack: Stack) -> list[str]:
         )
         if others:
             lines.append(f"- {counted(others)} of others in that group, too{named(others)}")
-    if "DeadLetterQueueArn" in stack.outputs and not stack.parameters.get("DeadLetterQueueArn"):
-        lines.append(f"- the dead-letter queue and what is in it (see {stack.typed('dropped')})")
-        if stack.parameters.get("ExistingScheduleGroupName"):
-            lines.append("  Schedules that name it keep its name: give them another queue, or none")
+    lines += what_goes_with_the_queue(stack)
+    return lines
+
+
+def what_goes_with_the_queue(stack: Stack) -> list[str]:
+    """Say what is lost with the dead-letter queue, if it is the stack's own."""
+    if "DeadLetterQueueArn" not in stack.outputs or stack.parameters.get("DeadLetterQueueArn"):
+        return []
+    lines = [f"- the dead-letter queue and what is in it (see {stack.typed('dropped')})"]
+    if stack.parameters.get("ExistingScheduleGroupName"):
+        lines.append("  Schedules that name it keep its name: give them another queue, or none")
     return lines
 
 
