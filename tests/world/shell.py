@@ -41,6 +41,8 @@ def found_by_shells(account: Account) -> Iterator[str]:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         port = str(server.server_address[1])
-        yield f"exec {shlex.join([sys.executable, *SWIFTLY, str(CLIENT), port])}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"exec {shlex.join([sys.executable, *SWIFTLY, str(CLIENT), port])}"
+        finally:
+            server.shutdown()
+            thread.join()
