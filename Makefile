@@ -137,7 +137,7 @@ clean: ## remove the environments and all caches
 	rm -rf $(VENV) $(OLDEST) .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.*
 	find athena_schedule_manager tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Three steps into one environment, each with what the next needs, too; a line shows what is being installed.
+# Pip, then three steps into one environment, each with what the next needs, too; a line shows what is being installed.
 # What is imported is compiled then: most of what is installed never is.
 PIP = $(BIN)/python -m pip install --no-compile --progress-bar off --disable-pip-version-check
 SHOWN = awk '/^ *(Collecting|Downloading|Installing)/ { printf "\r%-79.79s", $$0; fflush() } END { print "" }'
@@ -147,6 +147,8 @@ $(VENV)/can-check: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; set PYTHON=")'
 	@echo "Installing what is needed into $(VENV), once"
 	@$(PYTHON) -m venv --clear $(VENV)
+	@sed '/^# --- make run CONFIG=$$/,$$d' $< > $(VENV)/pip.txt
+	@$(call INSTALL,$(VENV)/pip.txt)
 	@sed '/^# --- make run$$/,$$d' $< > $(VENV)/check.txt
 	@$(call INSTALL,$(VENV)/check.txt)
 	@touch $@
@@ -161,7 +163,7 @@ $(READY): $(VENV)/can-run
 	@touch $@
 
 # The SDK alone, which comes before that of the environment.
-$(OLDEST)/ready: $(READY)
+$(OLDEST)/ready: $(VENV)/can-check
 	rm -rf $(OLDEST)
 	$(PIP) --quiet --target $(OLDEST) boto3==$(OLDEST_BOTO3) botocore==$(OLDEST_BOTO3)
 	@touch $@
