@@ -108,12 +108,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 # measured, and for those that try much and reach no line that no other test does.
 UNTRACED = {"check", "command_line", "deploy", "dump", "next_runs", "operate", "plans", "publish"}
 UNTRACED |= {"preview_tool", "schema", "template", "workflows", "zones"}
-UNTRACED |= {"faults", "interleavings", "processes", "property", "speed"}
+UNTRACED |= {"copy", "faults", "interleavings", "memory", "processes", "property", "readme"}
+UNTRACED |= {"reconcile", "retries", "speed"}
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Trace a test or not.
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Trace a test with its fixtures, or not.
 
     The marker `no_cover` of pytest-cov stops one of the two that measure in a process of
     pytest-xdist.
@@ -125,7 +126,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
             measuring.stop()
             stopped.append(measuring)
     try:
-        yield
+        return (yield)
     finally:
         for measuring in reversed(stopped):
             measuring.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 import logging
 import traceback
 import urllib.error
@@ -200,6 +201,14 @@ def test_the_rule_is_installed_once(git_host: GitHost) -> None:
     installed = opener._opener
     source.fetch(git_host.url(), clock)
     assert opener._opener is installed
+
+
+def test_what_else_opens_urls_in_the_process_does_so_as_before(git_host: GitHost) -> None:
+    """The opener is everybody's; a thread that has no exchange of its own has none to end."""
+    git_host.answer(SERVED, SERVED)
+    ConfigSource().fetch(git_host.url(), Clock(lambda: 240.0))
+    with urllib.request.urlopen(git_host.url()) as answer:  # noqa: S310 - loopback
+        assert answer.status == http.HTTPStatus.OK
 
 
 def test_the_body_of_a_redirect_is_never_read(git_host: GitHost, pauses: list[float]) -> None:
