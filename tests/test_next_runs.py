@@ -171,7 +171,8 @@ def test_an_hour_that_comes_twice_has_one_run(now: str, first: str) -> None:
 def test_what_cannot_be_told_is_not_told_wrongly(expression: str, zone: str) -> None:
     """A rate has no known phase, and what is not documented may mean anything."""
     assert next_runs(expression, zone, NOW) is None
-    assert shown(expression, zone, NOW) == ("" if expression.startswith("rate") else "?")
+    told = "(counts from its creation)" if expression.startswith("rate") else "?"
+    assert shown(expression, zone, NOW) == told
     assert never(expression, zone, NOW) is None
 
 

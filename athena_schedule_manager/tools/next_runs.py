@@ -109,7 +109,7 @@ def _run_at(body: str, zone: ZoneInfo, now: datetime) -> tuple[datetime, ...] | 
 def shown(expression: str, timezone: str, now: datetime) -> str:
     """Return the next runs as a table shows them."""
     if parts(expression)[0] == "rate":
-        return ""  # it counts from when the schedule was made
+        return "(counts from its creation)"
     runs = next_runs(expression, timezone, now)
     if runs is None:
         return "?"
