@@ -128,6 +128,9 @@ def test_a_first_deployment_without_a_terminal_needs_its_two_values(operator: Op
     refused = operator.run("deploy", PARAMETERS=f"QueryExecutorArn={EXECUTOR_ARN}")
     command = "make deploy PARAMETERS='ConfigGitUrl=... QueryExecutorArn=...'"
     assert failed(refused, f"needs ConfigGitUrl: {command}")
+    refused = operator.run("deploy", PARAMETERS="ProjectName=acme MaxDeletions=3")
+    for name in ("ConfigGitUrl", "QueryExecutorArn", "ProjectName", "MaxDeletions"):
+        assert f"{name}=..." in refused.complaint, "what was given is not lost when it is pasted"
     assert not operator.account.called("sam")
 
 
@@ -173,7 +176,10 @@ def test_what_another_projects_deployment_left_is_not_deleted_unasked(deployed: 
     deployed.account.status = "ROLLBACK_COMPLETE"
     deployed.account.parameters["ProjectName"] = "acme"
     refused = deployed.run("deploy", PARAMETERS=FIRST)
-    assert failed(refused, "what a failed deployment of the project acme has left")
+    assert failed(
+        refused, "what a failed deployment of the project acme has left. If that is yours,"
+    )
+    assert "give ProjectName=acme in PARAMETERS" in refused.complaint
     assert not deployed.account.called("delete-stack")
     assert deployed.run("deploy", PARAMETERS=FIRST, CONFIRM="yes").code == 0
     deployed.account.status = "ROLLBACK_COMPLETE"
@@ -187,7 +193,10 @@ def test_what_another_projects_deployment_left_is_not_deleted_unasked(deployed: 
     [
         ("DELETE_FAILED", "Type make delete CONFIRM=yes"),
         ("UPDATE_ROLLBACK_FAILED", "Type aws cloudformation continue-update-rollback --stack-name"),
-        ("ROLLBACK_FAILED", "nothing of it is live"),
+        ("ROLLBACK_FAILED", "only a part of it is there. Type make delete CONFIRM=yes"),
+        ("CREATE_FAILED", "only a part of it is there. Type make delete CONFIRM=yes"),
+        ("UPDATE_FAILED", "partly live. Type aws cloudformation rollback-stack --stack-name"),
+        ("IMPORT_ROLLBACK_FAILED", "in which it cannot be changed; why is told by aws cloud"),
     ],
 )
 def test_a_broken_stack_is_left_alone_and_what_to_type_is_told(
@@ -307,15 +316,22 @@ def test_a_change_that_deletes_the_group_needs_a_confirmation(
     assert deployed.run("deploy", PARAMETERS=words, CONFIRM="yes").code == 0
 
 
-@pytest.mark.parametrize("words", ["ProjectName=acme", "ExistingScheduleGroupName=other"])
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("ProjectName=acme", "so every query runs twice"),
+        ("ExistingScheduleGroupName=other", "each fails, since the execution role is for the new"),
+        ("ProjectName=acme ExistingScheduleGroupName=other", "each fails, since the execution"),
+    ],
+)
 def test_a_change_that_makes_a_second_set_needs_a_confirmation(
-    deployed: Operator, words: str
+    deployed: Operator, words: str, what: str
 ) -> None:
-    """The schedules in an existing group stay, and every report would run twice."""
+    """The schedules in an existing group stay; the role lets those of one group invoke."""
     deployed.account.parameters["ExistingScheduleGroupName"] = "old"
     refused = deployed.run("deploy", PARAMETERS=words)
     assert failed(refused, "second set of schedules")
-    assert "runs twice" in refused.complaint
+    assert what in refused.complaint
     assert len(deployed.account.called("sam", "deploy")) == 1
     assert deployed.run("deploy", PARAMETERS=words, CONFIRM="yes").code == 0
 
@@ -466,7 +482,7 @@ def test_an_executor_that_does_not_exist_is_refused(deployed: Operator) -> None:
     """Every live schedule would be pointed to nothing."""
     missing = EXECUTOR_ARN.replace("Executor", "Exekutor")
     refused = deployed.run("deploy", PARAMETERS=f"QueryExecutorArn={missing}")
-    assert failed(refused, f"There is no function {missing}: nothing has been changed")
+    assert failed(refused, f"There is no function {missing}, so every schedule would invoke")
     assert len(deployed.account.called("sam", "deploy")) == 1
     deployed.account.refusals["get-function-configuration"] = ["AccessDeniedException", "not you"]
     done = deployed.run("deploy", PARAMETERS=f"QueryExecutorArn={missing}")

@@ -134,13 +134,15 @@ def test_a_pause_that_cannot_be_recorded_is_put_back(operator: Operator, refusal
     assert operator.account.rule == "ENABLED"
 
 
-def test_ctrl_c_between_the_two_writes_of_a_pause_puts_the_first_back(
-    operator: Operator, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("operation", ["disable-rule", "update-stack"])
+def test_ctrl_c_at_the_first_write_of_a_pause_or_between_the_two_puts_it_back(
+    operator: Operator, capsys: pytest.CaptureFixture[str], operation: str
 ) -> None:
-    """As if it had not been typed."""
-    operator.account.interrupted = "update-stack"
+    """As if it had not been typed; the first may have been carried out."""
+    operator.account.interrupted = operation
     with pytest.raises(KeyboardInterrupt):
         operator.run("pause")
+    assert operator.account.called("enable-rule")
     assert operator.account.rule == "ENABLED"
     assert "The trigger is ENABLED again" in capsys.readouterr().err
 
@@ -160,6 +162,7 @@ def test_a_pause_that_is_rolled_back_is_a_failure(operator: Operator) -> None:
     operator.account.update_ends = "UPDATE_ROLLBACK_COMPLETE"
     refused = operator.run("pause")
     assert failed(refused, "still has its former TriggerState: its state is UPDATE_ROLLBACK_COMPL")
+    assert "The trigger is DISABLED: type make pause again" in refused.complaint
 
 
 def test_a_stack_that_is_busy_is_waited_for(operator: Operator) -> None:
@@ -342,7 +345,7 @@ def test_a_deletion_that_fails_says_what_to_type(operator: Operator) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operator.account, "delete_stack", fail)
         refused = operator.run("delete", CONFIRM="yes")
-    assert failed(refused, "part of it is gone. Type make delete CONFIRM=yes")
+    assert failed(refused, "only a part of it is there. Type make delete CONFIRM=yes")
     operator.pauses.clear()
     assert operator.run("delete", CONFIRM="yes").code == 0
     assert sum(operator.pauses) < DRAIN_SECONDS

@@ -79,6 +79,26 @@ def test_the_exit_code_tells_a_plan_from_a_broken_one_and_from_none(
     assert capsys.readouterr().err == "No plan: Failed to fetch config from Git: HTTP 404\n"
 
 
+def test_without_a_commit_nothing_is_compared(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is what is published: nothing was "not broken before"."""
+    assert preview() == 0
+    assert "Nothing of this fails." in capsys.readouterr().out
+    deployed.answers |= {"published": plan(BROKEN)}
+    assert preview() == 1
+    assert "This fails for 1, see above" in capsys.readouterr().out
+
+
+def test_a_function_with_a_commit_needs_a_url(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is missing is named, and not blamed on the stack."""
+    assert preview("--function", "the-function", "--sha", HEAD) == 2
+    assert "--function with SHA needs --url" in capsys.readouterr().err
+    assert deployed.calls == []
+
+
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
@@ -104,11 +124,13 @@ def test_no_plan_is_never_called_a_broken_pull_request(
     assert "What is published could not be compared: " in capsys.readouterr().out
 
 
-def test_a_run_under_way_is_told(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where the concurrency is reserved; nothing is wrong with the commit."""
+def test_a_call_that_lambda_does_not_take_is_told(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The account's concurrency is used up, say; nothing is wrong with the commit."""
     deployed.refusals["invoke"] = ["TooManyRequestsException", "Rate Exceeded"]
     assert preview("--sha", HEAD) == 2
-    assert "a run is under way" in capsys.readouterr().err
+    assert "Lambda takes no call just now" in capsys.readouterr().err
 
 
 def test_what_the_aws_cli_complains_of_is_passed_on(

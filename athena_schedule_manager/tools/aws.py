@@ -35,6 +35,11 @@ MANUAL = {
     "AWS": "the AWS CLI, version 2: https://docs.aws.amazon.com/cli/",
     "SAM": "the SAM CLI: https://docs.aws.amazon.com/serverless-application-model/",
 }
+HALF_UPDATED = {  # what undoes the update
+    "UPDATE_FAILED": "rollback-stack",
+    "UPDATE_ROLLBACK_FAILED": "continue-update-rollback",
+}
+HALF_THERE = {"CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_FAILED"}
 AT_REST = {
     "CREATE_COMPLETE",
     "UPDATE_COMPLETE",
@@ -289,13 +294,15 @@ def condition(stack: Stack) -> str:
     name = ["--stack-name", stack.name]
     state = f"{stack.name} is in the state {stack.status}"
     events = f"why is told by {raw('cloudformation', 'describe-stack-events', *name)}"
-    if stack.status == "UPDATE_ROLLBACK_FAILED":
-        command = raw("cloudformation", "continue-update-rollback", *name)
+    if stack.status in HALF_UPDATED:
+        command = raw("cloudformation", HALF_UPDATED[stack.status], *name)
         return f"{state}: what it was updated to is partly live. Type {command}; {events}"
-    if stack.status == "DELETE_FAILED":
+    if stack.status in HALF_THERE:
         command = stack.typed("delete", "CONFIRM=yes")
-        return f"{state}: part of it is gone. Type {command}; {events}"
-    return f"{state}: nothing of it is live. Type {stack.typed('deploy')}; {events}"
+        return f"{state}: only a part of it is there. Type {command}; {events}"
+    if stack.status == "ROLLBACK_COMPLETE":
+        return f"{state}: nothing of it is live. Type {stack.typed('deploy')}; {events}"
+    return f"{state}, in which it cannot be changed; {events}"
 
 
 def settled(name: str, stack: Stack | None) -> Stack | None:

@@ -1,4 +1,7 @@
-"""Show what a file becomes, without AWS: its schedules, their next runs, and every problem."""
+"""Show what a file becomes, without AWS: its schedules, their next runs, and every problem.
+
+The variable PROJECT_NAME sets another prefix of their names than pn.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The minute in which most queries start, and the free minutes around it.
 
 Athena counts running and queued queries, and refuses one more than its quota with
-TooManyRequestsException: an error of the Query Executor, which no alarm of the manager sees.
+TooManyRequestsException: an error of the Query Executor.
 """
 
 from __future__ import annotations

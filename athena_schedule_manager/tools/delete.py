@@ -14,12 +14,10 @@ from athena_schedule_manager.tools.aws import (
     raw,
     required,
     settled,
-    trigger_state,
-    turn_trigger,
 )
 from athena_schedule_manager.tools.command_line import OK, Parser, StopError
 from athena_schedule_manager.tools.terminal import remark, say, shown
-from athena_schedule_manager.tools.trigger import put_back
+from athena_schedule_manager.tools.trigger import turned
 
 DRAIN_SECONDS = 240  # the function's timeout: after it a run that was under way has ended
 MOST_NAMES = 10  # of schedules that are told one by one
@@ -61,18 +59,13 @@ def delete(name: str, confirm: str) -> None:
 
 def drain(stack: Stack) -> None:
     """Turn the trigger off, and wait until a run under way has ended."""
-    before = trigger_state(stack) or stack.parameters.get("TriggerState", "ENABLED")
-    turn_trigger(stack, "DISABLED")
-    try:
+    with turned(stack, "DISABLED"):
         say(f"The trigger is paused. Waiting {DRAIN_SECONDS} s, in which a run under way ends")
         for left in range(DRAIN_SECONDS, 0, -aws.SIGN_OF_LIFE):
             if left != DRAIN_SECONDS:
                 remark(f"{left} s left")
             aws.sleep(min(aws.SIGN_OF_LIFE, left))
         aws.aws("cloudformation", "delete-stack", "--stack-name", stack.name)
-    except BaseException:
-        put_back(stack, before)
-        raise
 
 
 def delete_stack(name: str) -> None:

@@ -36,7 +36,9 @@ def main(arguments: list[str]) -> int:
     parser = Parser("deploy", __doc__, {NOT_WELL: "it is deployed, and does not run well"})
     parser.add_stack()
     parser.add_variable("PARAMETERS", "'Name=value ...': parameters of the template")
-    parser.add_variable("CONFIRM", "yes to make a change that deletes or doubles schedules")
+    parser.add_variable(
+        "CONFIRM", "yes to delete or double schedules, or to delete what another project left"
+    )
     asked = parser.parse_args(arguments)
     deploy(asked.stack, asked.parameters, is_confirmed=asked.confirm == "yes")
     return OK
@@ -102,8 +104,9 @@ def remove_leftovers(stack: Stack, given: dict[str, str], *, is_confirmed: bool)
     theirs = shown(stack.parameters.get("ProjectName", ""))
     if theirs != given.get("ProjectName", "pn") and not is_confirmed:
         raise StopError(
-            f"{stack.name} is what a failed deployment of the project {theirs} has left:"
-            " set STACK= to another name, or add CONFIRM=yes to delete it"
+            f"{stack.name} is what a failed deployment of the project {theirs} has left. If that is"
+            f" yours, give ProjectName={theirs} in PARAMETERS; if not, set STACK= to another name,"
+            " or add CONFIRM=yes to delete it"
         )
     say(f"Deleting {stack.name}, which a failed deployment has left behind without resources")
     delete_stack(stack.name)
@@ -112,15 +115,20 @@ def remove_leftovers(stack: Stack, given: dict[str, str], *, is_confirmed: bool)
 def keep_schedules(stack: Stack, given: dict[str, str], *, is_confirmed: bool) -> None:
     """Refuse a change that deletes the schedules, or makes a second set. Raises StopError."""
     keys = ("ProjectName", "ExistingScheduleGroupName")
-    changed = stack.parameters | given
-    if is_confirmed or all(changed.get(key) == stack.parameters.get(key) for key in keys):
+    changed = {
+        key for key in keys if (stack.parameters | given).get(key) != stack.parameters.get(key)
+    }
+    if is_confirmed or not changed:
         return
     group = stack.outputs.get("ScheduleGroupName")
     if stack.parameters.get("ExistingScheduleGroupName"):
+        what = "so every query runs twice"
+        if "ExistingScheduleGroupName" in changed:
+            what = "and each fails, since the execution role is for the new group alone"
         raise StopError(
             f"This makes a second set of schedules. Those in the group {group} whose names begin"
-            f" with {stack.parameters.get('ProjectName')}- stay and keep firing, so every query"
-            " runs twice until you delete them. If that is meant, add CONFIRM=yes"
+            f" with {stack.parameters.get('ProjectName')}- stay and keep firing, {what}, until you"
+            " delete them. If that is meant, add CONFIRM=yes"
         )
     raise StopError(
         f"This deletes the schedule group {group} with all its schedules, their pauses, queues and"
@@ -145,7 +153,9 @@ def complete(given: dict[str, str], declared: dict[str, Parameter], name: str) -
     missing = [key for key, p in declared.items() if p.is_required and key not in given]
     where = f"The Region {place().region} has no stack {name} yet"
     if missing and not sys.stdin.isatty():
-        words = " ".join(f"{key}=..." for key, p in declared.items() if p.is_required)
+        words = " ".join(
+            f"{key}=..." for key, p in declared.items() if p.is_required or key in given
+        )
         raise StopError(
             f"{where}, and its first deployment needs {' and '.join(missing)}:"
             f" {aws.typed('deploy', name)} PARAMETERS='{words}'. If there is one, set AWS_REGION or"
@@ -185,8 +195,8 @@ def require_executor(existing: Stack | None, given: dict[str, str]) -> None:
     except aws.AwsError as error:
         if "ResourceNotFoundException" in str(error):
             raise StopError(
-                f"There is no function {arn}: nothing has been changed. Every schedule would invoke"
-                " nothing; correct QueryExecutorArn"
+                f"There is no function {arn}, so every schedule would invoke nothing: nothing has"
+                " been deployed; correct QueryExecutorArn"
             ) from None
         remark(f"Whether {arn} exists cannot be seen, so that is not checked: {error}")
 

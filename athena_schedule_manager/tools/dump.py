@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     parser.add_stack()
     parser.add_variable("GROUP", "a schedule group, instead of the stack's")
     parser.add_variable(
-        "PROJECT_NAME", "what the schedules' names begin with, without hyphen", "pn"
+        "PROJECT_NAME", "with GROUP: what the schedules' names begin with, without hyphen", "pn"
     )
     asked = parser.parse_args(arguments)
     if asked.group:

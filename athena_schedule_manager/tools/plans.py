@@ -114,7 +114,7 @@ def read_counters(answer: object) -> dict[str, int] | None:
 def _read_change(entry: Any) -> Change:  # noqa: ANN401 - whatever the answer holds
     keys = ("action", "name", "line")
     if isinstance(entry, str):
-        raise NoPlanError("the deployed manager is older than this tool: update it, make deploy")
+        raise NoPlanError("the deployed manager is older than this tool: deploy this version first")
     if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in keys):
         shown = json.dumps(entry)[:MAX_ANSWER_SHOWN]
         raise NoPlanError(f"the answer is not a plan, it has the change {shown}")

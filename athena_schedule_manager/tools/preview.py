@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {
     0: "the plan breaks nothing",
-    1: "the plan breaks something that was not broken before",
+    1: "the plan breaks something that was not broken before; without SHA, something fails",
 }
-BUSY = "a run is under way, and the function takes no second one: try again in a few minutes"
+BUSY = "Lambda takes no call just now (TooManyRequestsException): try again in a few minutes"
 
 
 def main(arguments: list[str]) -> int:
@@ -56,11 +56,18 @@ def main(arguments: list[str]) -> int:
     report = report_of(question.title, compared)
     write_reports(asked, report)
     say(as_text(report))
-    if compared.broken:
-        say(f"\nThis breaks something that is not broken now: {len(compared.broken)} above")
-        return NOT_WELL
-    say("\nThis breaks nothing that was not broken before.")
-    return OK
+    say(f"\n{verdict(question, compared)}")
+    return NOT_WELL if compared.broken else OK
+
+
+def verdict(question: Question, compared: Comparison) -> str:
+    """Say in a sentence whether it is well; what is published is not compared with anything."""
+    count = len(compared.broken)
+    if not question.url:
+        return f"This fails for {count}, see above" if count else "Nothing of this fails."
+    if count:
+        return f"This breaks something that is not broken now: {count} above"
+    return "This breaks nothing that was not broken before."
 
 
 # --- What is asked
@@ -97,6 +104,8 @@ def read_question(asked: argparse.Namespace) -> Question:
     title = "What a run would do to the schedules now"
     if asked.sha:
         title = f"What {require_commit(asked.sha)} would do to the schedules"
+    if asked.function and asked.sha and not asked.url:
+        raise StopError("--function with SHA needs --url, since the stack is not asked for it")
     if asked.function:
         url = at_commit(asked.url, asked.sha) if asked.sha else asked.url
         return Question(asked.function, url, asked.project or "pn", title)

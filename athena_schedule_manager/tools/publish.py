@@ -4,9 +4,9 @@ make publish SHA=<40 digits>
 python -m athena_schedule_manager.tools publish --branch main --config query-executor-config.json
 
 With --branch, in a clone of the repository, the commit is the branch's head at this moment, so that
-a pipeline that runs late or twice never goes back; where the file is as it is published, nothing is
-done. With SHA any commit is published, an older one, too. Deletes and new failures need a yes. The
-standard library alone; with boto3 the plan shows what the check knows of the file.
+a pipeline that runs late or twice never goes back; where the file is as it is published, the stack
+stays as it is. With SHA any commit is published, an older one, too. Deletes and new failures need
+a yes. The standard library alone; with boto3 the plan shows what the check knows of the file.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import TYPE_CHECKING
+
 from athena_schedule_manager.tools.aws import (
     AwsError,
     Stack,
@@ -11,8 +14,11 @@ from athena_schedule_manager.tools.aws import (
     trigger_state,
     turn_trigger,
 )
-from athena_schedule_manager.tools.command_line import OK, Parser
+from athena_schedule_manager.tools.command_line import OK, Parser, StopError
 from athena_schedule_manager.tools.terminal import remark, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TOOLS = {"ENABLED": "resume", "DISABLED": "pause"}
 
@@ -40,20 +46,33 @@ def read_stack(name: str, arguments: list[str]) -> str:
 
 
 def set_trigger(stack_name: str, state: str) -> Stack:
-    """Turn the rule on or off at once, and record that in the stack, which a deployment keeps.
-
-    If the second cannot be begun, the first is put back.
-    """
+    """Turn the rule on or off at once, and record that in the stack, which a deployment keeps."""
     stack = stack_to_change(stack_name)
-    before = trigger_state(stack) or stack.parameters.get("TriggerState", "ENABLED")
-    turn_trigger(stack, state)
-    try:
+    with turned(stack, state):
         submit_parameter(stack, "TriggerState", state)
+    try:
+        await_parameter(stack, "TriggerState", state)
+    except StopError:
+        now = trigger_state(stack) or "perhaps not what the stack says"
+        remark(f"The trigger is {now}: type {stack.typed(TOOLS[state])} again")
+        raise
+    return stack
+
+
+@contextlib.contextmanager
+def turned(stack: Stack, state: str) -> Iterator[None]:
+    """Turn the rule on or off at once; put it back if what is to follow is not begun."""
+    before = trigger_state(stack) or stack.parameters.get("TriggerState", "ENABLED")
+    try:
+        turn_trigger(stack, state)
+    except KeyboardInterrupt:  # which may have come too late
+        put_back(stack, before)
+        raise
+    try:
+        yield
     except BaseException:
         put_back(stack, before)
         raise
-    await_parameter(stack, "TriggerState", state)
-    return stack
 
 
 def put_back(stack: Stack, before: str) -> None:
