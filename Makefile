@@ -1,5 +1,5 @@
 # Every target but those of the stack sets up what it needs, in .venv; a machine needs Python 3.11 or later, make and a
-# package index. Those of the stack need the AWS CLI and the SAM CLI, and the Region and credentials that these find.
+# package index. Those of the stack need the AWS CLI, deploy the SAM CLI too, and the Region and credentials that these find.
 
 PYTHON ?= python3
 VENV := .venv

@@ -49,7 +49,7 @@ LONGEST_PAUSE = 5.0  # seconds between any two
 CONFLICT = "ConflictException"
 TRANSIENT_STATUSES = {408, 429, *range(500, 600)}
 
-# the SDK's own timeouts are 60 s: longer than the function lives
+# the SDK's own timeouts are 60 s: longer than our patience
 CLIENT_CONFIG = Config(
     connect_timeout=3,
     read_timeout=5,
@@ -235,7 +235,7 @@ class Call(Generic[Result]):
     """A job of one call."""
 
     attempt: Callable[[], Result]
-    passing_codes: Collection[str] = ()
+    passing_codes = ()
 
 
 @dataclass(order=True, slots=True)
@@ -262,7 +262,7 @@ def _line_up(jobs: Sequence[Job[Result]]) -> list[_Place[Result]]:
 
 
 class Calls:
-    """The calls of one invocation, which share its clock and its patience."""
+    """Calls of an invocation: they share its clock, and a patience of their own."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock

@@ -1,7 +1,8 @@
 """The configuration, from its URL to its queries: token, fetching, redirects, parsing.
 
-Every failure of fetching begins with FETCH_FAILED. Whatever a URL, a header or an error may hold of
-a secret is in no message: a URL is shown without its query string, and a refused one not at all.
+Every failure of fetching begins with FETCH_FAILED, but for a document that is too large. Whatever
+a URL, a header or an error may hold of a secret is in no message: a URL is shown without its query
+string, and a refused one not at all.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ FETCH_SECONDS = 30.0  # for all tries, and at most half of what the invocation h
 SHORTEST_TRY = 0.1  # seconds that one has at least
 SOCKET_SECONDS = 10.0  # for one operation on the connection to the Git host
 TRIES = 4
-FIRST_PAUSE = 1.0  # seconds before jitter, unless the host asks for more
+FIRST_PAUSE = 1.0  # seconds before jitter, unless the host says how long
 MAX_CONFIG_BYTES = 8 * 1024 * 1024
 PIECE = 64 * 1024  # bytes that are read at a time, however small the host's chunks are
 HEADERS = {  # hosts refuse urllib's own name; GitHub's contents URL serves the file only for this
@@ -91,7 +92,7 @@ class TransientFetchError(FetchError):
 
 
 class RefusedFetchError(FetchError):
-    """The Git host answered 401, 403 or 404: the token, if there is one, may have been rotated."""
+    """The Git host refused, with 401, 403, 404 or a sign: the token may have been rotated."""
 
 
 class ConfigSource:
@@ -205,7 +206,10 @@ def read_token(secret_arn: str, clock: Clock, end: float) -> str:
 
 
 def fetch_once(url: str, token: str, clock: Clock, end: float) -> bytes:
-    """Make one request; nothing of it is waited for after `end`. Raises FetchError."""
+    """Make one request; nothing of it is waited for after `end`.
+
+    Raises FetchError, or CannotReconcileError for a redirect or a document that is refused.
+    """
     seconds = max(end - clock.monotonic(), SHORTEST_TRY)
     exchange = Exchange(url, token, min(seconds, SOCKET_SECONDS))
     try:
@@ -231,7 +235,7 @@ class Exchange:
         self._is_given_up = False
 
     def attempt(self) -> bytes:
-        """Return the document. Raises FetchError."""
+        """Return the document. Raises what `fetch_once` does."""
         _this_thread.exchange = self  # the connections are made in this thread
         try:
             return self._download()

@@ -43,7 +43,7 @@ MAX_KEY = 50  # characters of a key that may have a hint
 NEARLY = 0.8  # of 1: how much alike a key and one of ours are
 NAME_CHARACTER = "[0-9a-zA-Z_.-]"  # of the name of a schedule or a group (botocore model)
 NAMED = "letters, digits, '-', '_' and '.'"  # the same in words
-RATE = re.compile(r"(?i)rate\(0*(\d{1,6}) (minute|hour|day)s?\)")
+RATE = re.compile(r"(?i)rate\(0*(\d{1,9}) (minute|hour|day)s?\)")
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -273,13 +273,16 @@ def update_request(
 
 
 def next_occurrence(expression: str, start: datetime, today: datetime) -> datetime | None:
-    """Return the first moment of a `rate` that is not in the past, or None for a cron. Pure."""
+    """Return the first moment of a `rate` that is not in the past, or None. Pure."""
     rate = RATE.match(expression)
     if rate is None:
         return None
     period = timedelta(**{f"{rate[2].lower()}s": int(rate[1])})
     missed = math.ceil((today - start) / period)
-    return start + missed * period
+    try:
+        return start + missed * period
+    except OverflowError:  # after the year 9999
+        return None
 
 
 def _without_other_kinds(target: Mapping[str, Any], arn: str) -> dict[str, Any]:

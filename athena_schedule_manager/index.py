@@ -38,7 +38,7 @@ NEARLY = 0.75  # of 1: how much alike such a key and one of ours are
 RULES = (  # settings, their patterns, and these in words; a schedule's name has two more characters
     ("project_name", f"{NAME_CHARACTER}{{1,62}}", f"at most 62 {NAMED}"),
     ("schedule_group_name", f"{NAME_CHARACTER}{{1,64}}", f"at most 64 {NAMED}"),
-    ("max_deletions", "[0-9]{1,9}", "a whole number"),
+    ("max_deletions", "[0-9]{1,9}", "a whole number of at most 9 digits"),
 )
 
 

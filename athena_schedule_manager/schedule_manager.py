@@ -269,7 +269,7 @@ def preview_plan(plan: Plan, hints: Sequence[str] = ()) -> dict[str, Any]:
     """Return the counters that applying would end in, and what it would log, as "changes".
 
     Each of them is {"action": a key of RANKS, "name": a schedule's or "", "line": "..."}, in the
-    order of RANKS, so that the cut at MAX_CHANGES hides no delete; the log has its own order.
+    order of RANKS, so that the cut at MAX_CHANGES hides deletes last; the log has its own order.
     Raises CannotReconcileError when the clock ended the reads: half a plan is no preview.
     """
     if plan.not_read:
@@ -449,7 +449,8 @@ class ScheduleGroup:
 
     def _make_group(self) -> None:
         with reading_answer():
-            self._client.create_schedule_group(Name=self.settings.schedule_group_name)
+            answer = self._client.create_schedule_group(Name=self.settings.schedule_group_name)
+            require_arn(answer, "ScheduleGroupArn")
 
     def write_all(self, changes: Sequence[Change]) -> list[Outcome]:
         """Make the changes; the result of each is None or the exception with which it ended."""
@@ -524,7 +525,7 @@ class Create:
         except ClientError as error:
             if is_transient(error):
                 raise
-            raise conflict from None  # it is not there: its group is being deleted, say
+            raise conflict from None  # it is not there (a group that is being deleted), or denied
         problem = "exists already: another run created it; the next run compares it"
         raise AlreadyDoneError(problem) from conflict
 
@@ -586,9 +587,9 @@ class Delete:
         self._group.delete(self._name)
 
 
-def require_arn(answer: Mapping[str, Any]) -> None:
+def require_arn(answer: Mapping[str, Any], name: str = "ScheduleArn") -> None:
     """Raise KeyError if an answer to a write is not one: the model requires the ARN."""
-    answer["ScheduleArn"]
+    answer[name]
 
 
 def _is_absent(error: object) -> bool:

@@ -1,4 +1,4 @@
-"""Fixtures: each is a world by name. Nothing but loopback can be reached from any test."""
+"""Fixtures: each is a world by name. No test reaches more than loopback from its process."""
 
 from __future__ import annotations
 

@@ -282,6 +282,14 @@ def test_a_200_without_its_members_is_no_write(
     assert world.faults.calls.count(operation) == 4
 
 
+@pytest.mark.parametrize("body", [b"{}", b"", b"[]", b"<html>"])
+def test_a_200_without_its_members_has_made_no_group(world: World, body: bytes) -> None:
+    """The creates would fail, and no one of them says why."""
+    world.faults.hook("CreateScheduleGroup", lambda: response(body), times=2)
+    assert world.run(QUERIES) == NOTHING_DONE | {"created": len(QUERIES)}
+    assert world.faults.calls.count("CreateScheduleGroup") == 3
+
+
 def test_a_delete_that_vanishes_during_a_conflict_is_done(world: World) -> None:
     """Both races one after the other."""
     world.create(NAME)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from athena_schedule_manager.tools import next_runs as runs
-from athena_schedule_manager.tools import zones
+from athena_schedule_manager.tools import terminal, zones
 from athena_schedule_manager.tools.check import check, main
 
 if TYPE_CHECKING:
@@ -303,6 +303,12 @@ def test_an_expression_over_several_lines_stays_in_its_row() -> None:
     assert r"its timezone 'a\nb' is not in the tz database" in text
 
 
+def test_what_could_disguise_a_line_is_shown_as_an_escape() -> None:
+    """In the row of an expression, too."""
+    _, text = checked(query(r'"schedule": "at(2099-01-01\u202e\u009bT10:00:00)"'))
+    assert all(c.isprintable() for c in text.replace("\n", ""))
+
+
 def test_another_project_has_its_own_names() -> None:
     """And so its own limit on ids."""
     assert "acme-a " in checked(query('"schedule": "rate(1 day)"'), "acme")[1]
@@ -415,6 +421,18 @@ def closed_early(*words: str) -> tuple[int, str]:
 def test_a_pipe_that_closes_early_is_no_error() -> None:
     """The check's exit code stays what it is, and nothing complains."""
     assert closed_early("check", str(EXAMPLES / "typos.json")) == (1, "")
+
+
+def test_what_a_tool_does_and_its_exit_code_need_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make publish | head -1` published nothing, and was green."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        monkeypatch.setattr(sys, "stderr", closed)
+        terminal.say("the plan")
+        terminal.remark("where it acts")
+        terminal.say("what is live")
 
 
 def test_ctrl_c_ends_a_tool_without_a_traceback(tmp_path: Path) -> None:

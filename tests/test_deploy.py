@@ -171,6 +171,29 @@ def test_a_first_try_that_failed_does_not_bar_the_second(
     assert bool(deployed.account.called("delete-stack")) == (coming == ["ROLLBACK_COMPLETE"])
 
 
+def test_what_a_deployment_left_stays_until_everything_is_checked(deployed: Operator) -> None:
+    """A deployment that is refused has changed nothing."""
+    deployed.account.status = "ROLLBACK_COMPLETE"
+    missing = FIRST.replace("Executor", "Exekutor").replace("ExekutorArn", "ExecutorArn")
+    refused = deployed.run("deploy", PARAMETERS=missing)
+    assert failed(refused, "There is no function")
+    assert failed(deployed.run("deploy"), "its first deployment needs")
+    assert not deployed.account.called("delete-stack")
+
+
+def test_a_roll_back_is_told_before_the_next_change(deployed: Operator) -> None:
+    """Somebody may not know that the last update has not worked."""
+    deployed.account.status = "UPDATE_ROLLBACK_COMPLETE"
+    for done in (deployed.run("delete"), deployed.run("deploy")):
+        assert "was rolled back: it is as it was before" in done.complaint
+
+
+def test_the_template_of_another_folder_is_missed_with_a_sentence(operator: Operator) -> None:
+    """The exit code says that nothing was done."""
+    (operator.folder / "template.yaml").unlink()
+    assert failed(operator.run("deploy"), "There is no template.yaml here: type it in the folder")
+
+
 def test_what_another_projects_deployment_left_is_not_deleted_unasked(deployed: Operator) -> None:
     """It is somebody else's to look at."""
     deployed.account.status = "ROLLBACK_COMPLETE"
@@ -505,6 +528,20 @@ PAGES = [
 ]
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://raw.githubusercontent.com/org/repo/{SHA}/blob/c.json",
+        f"https://api.github.com/repos/org/repo/contents/blob/c.json?ref={SHA}",
+        f"https://gitlab.example/group/repo/-/raw/{SHA}/blob/c.json",
+    ],
+)
+def test_a_folder_that_is_named_blob_is_no_page(operator: Operator, url: str) -> None:
+    """The URL is that of the file itself."""
+    assert operator.run("deploy", PARAMETERS=FIRST.replace(FIRST_URL, url)).code == 0
+    assert operator.account.parameters["ConfigGitUrl"] == url
+
+
 @pytest.mark.parametrize(("page", "raw"), PAGES)
 def test_the_page_of_a_file_is_refused_with_the_raw_form(
     operator: Operator, page: str, raw: str
@@ -653,6 +690,16 @@ def test_a_trigger_that_is_off_is_told(deployed: Operator) -> None:
     assert done.code == 1
     assert "The trigger is off although the stack says ENABLED" in done.complaint
     assert done.complaint.endswith("Type make resume\n")
+
+
+def test_a_trigger_that_is_on_and_should_be_paused_is_told(deployed: Operator) -> None:
+    """Somebody has turned it on in the console: "only make invoke runs it" would be false."""
+    deployed.account.parameters["TriggerState"] = "DISABLED"
+    deployed.account.rule = "ENABLED"
+    done = deployed.run("deploy")
+    assert done.code == 1
+    assert "The trigger is on although the stack says DISABLED" in done.complaint
+    assert "Type make pause, or make resume" in done.complaint
 
 
 def test_ctrl_c_at_a_question_of_a_first_deployment_says_that_nothing_is_deployed(

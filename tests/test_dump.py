@@ -19,7 +19,7 @@ from athena_schedule_manager._schedules import (
     existing_schedule,
 )
 from athena_schedule_manager.tools import dump
-from athena_schedule_manager.tools.dump import configuration, remarks
+from athena_schedule_manager.tools.dump import configuration, is_input_of, json_text, remarks
 from tests.world import CRON, EXECUTOR_ARN, GROUP, ROLE_ARN, SETTINGS
 from tests.world.account import Account
 from tests.world.draws import lives
@@ -160,7 +160,10 @@ CANNOT_BE_SAID = [
     (schedule("pn-a", QUEUE), "leaves out its SqsParameters"),
     (schedule("pn-a", {"Arn": EXECUTOR_ARN + ":2"}), f"instead of {EXECUTOR_ARN}:2"),
     (schedule("pn-a", Description=""), "a run gives it a description"),
-    (schedule("pn-a", StartDate="2030-01-01"), "pn-a: a run keeps its StartDate, which"),
+    (
+        schedule("pn-a", StartDate="2030-01-01"),
+        "pn-a: a run keeps its StartDate (unless it is past), which",
+    ),
     (schedule("pn-a", FlexibleTimeWindow={"Mode": "FLEXIBLE"}), "its FlexibleTimeWindow, which"),
     (schedule("pn-a", ScheduleExpression="rate(1 week)"), "would not take its expression"),
 ]
@@ -206,3 +209,17 @@ def test_the_defaults_are_the_managers() -> None:
     """Told once more, since the tool must not need boto3."""
     assert (dump.DEFAULT_DESCRIPTION, dump.TIMEZONE) == (DEFAULT_DESCRIPTION, TIMEZONE)
     assert SCHEMA.is_file()
+
+
+def test_what_could_disguise_a_line_is_an_escape_of_json() -> None:
+    """A description turned the rest of a line around; the file says the same without that."""
+    description = "\u202e\x9b\u2028\x7f\U000e0001 dreißig"
+    text = json_text({"a": description})
+    assert json.loads(text) == {"a": description}
+    assert all(c.isprintable() or c == "\n" for c in text)
+    assert "dreißig" in text
+
+
+def test_an_input_that_is_nested_absurdly_is_another_one() -> None:
+    """A sentence, and no traceback."""
+    assert not is_input_of("a", "[" * 100_000)

@@ -293,6 +293,41 @@ def test_deleting_pauses_first_and_lets_a_run_end(operator: Operator) -> None:
     assert operator.account.status == ""
 
 
+@pytest.mark.parametrize("status", ["UPDATE_FAILED", "UPDATE_ROLLBACK_FAILED"])
+def test_a_broken_stack_that_is_live_is_deleted_as_a_whole_one(
+    operator: Operator, status: str
+) -> None:
+    """Its trigger fires, and its group has schedules: what goes is told, and a run may end."""
+    operator.account.status = status
+    operator.account.schedules = {"pn-a": {}}
+    assert "1 schedule of this manager (pn-a)" in operator.run("delete").output
+    assert operator.run("delete", CONFIRM="yes").code == 0
+    assert operator.account.called("disable-rule")
+
+
+@pytest.mark.parametrize("tool", ["delete", "logs", "invoke"])
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "DELETE_FAILED"])
+def test_the_stack_of_another_application_is_left_alone(
+    operator: Operator, tool: str, status: str
+) -> None:
+    """It has no ConfigGitUrl; to update it with make deploy would be no help."""
+    operator.account.status = status
+    operator.account.parameters = {"Size": "1"}
+    operator.account.outputs = dict.fromkeys(operator.account.outputs, "")
+    refused = operator.run(tool, CONFIRM="yes", STACK="shop")
+    assert failed(refused, "shop has no parameter ConfigGitUrl: it is another stack; set STACK=")
+    assert not operator.account.called("delete-stack")
+
+
+def test_a_stack_that_is_half_there_is_not_to_be_updated(operator: Operator) -> None:
+    """Its outputs are missing, too, and make deploy would refuse."""
+    operator.account.status = "CREATE_FAILED"
+    operator.account.outputs = dict.fromkeys(operator.account.outputs, "")
+    refused = operator.run("invoke")
+    assert failed(refused, "Type make delete CONFIRM=yes")
+    assert "make deploy" not in refused.complaint
+
+
 def test_what_to_type_names_the_stack_and_the_region(operator: Operator) -> None:
     """Pasted without them, it deleted the default stack: production."""
     operator.account.configured_region = "us-east-1"

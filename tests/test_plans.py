@@ -237,7 +237,8 @@ def test_an_empty_file_is_told_as_what_it_is() -> None:
     """It deletes everything, and that is no small change."""
     view = look_at(b'{"queries": {}}', "pn")
     report = report_of("The plan", compared(planned(DELETE), planned(), view))
-    assert report.sentences[0] == '"queries" is {}: this deletes every schedule of the manager.'
+    told = '"queries" is {}: this deletes every schedule of the manager, or none if they are more'
+    assert report.sentences[0] == f"{told} than the deletion limit."
 
 
 def test_a_file_that_the_check_refuses_is_told() -> None:

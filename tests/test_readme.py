@@ -361,7 +361,9 @@ def patterns(*texts: str) -> list[re.Pattern[str]]:
 def logged_on_bad_days(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[str]:
     """Yield what runs log that meet every kind of trouble."""
     caplog.set_level(logging.INFO)
-    gone = {"CreateScheduleGroup": response(b"{}")}  # no sooner made than gone
+    gone = {
+        "CreateScheduleGroup": response(b'{"ScheduleGroupArn": "arn"}')
+    }  # no sooner made than gone
     rule: Rule = lambda asked, _: gone.get(asked)  # noqa: E731 - to be removed again
     world.faults.rule(rule)
     world.run({"a": {"schedule": CRON}})

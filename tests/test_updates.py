@@ -242,7 +242,9 @@ def test_a_schedule_that_began_a_month_ago_is_updated_once(
         ("rate(1 day)", NOW - 1, NOW + 86_399),
         ("RATE(090 Minutes)", NOW - 91 * 60, NOW + 89 * 60),
         ("rate(2 hours)", NOW - MONTH - 60, NOW + 7_140),
+        ("rate(1000000 minutes)", NOW - 60, NOW + 59_999_940),
         ("rate(9999999 days)", NOW - 1, None),
+        ("rate(999999999 days)", NOW - 1, None),
         ("rate(99999999999999999999 days)", NOW - 1, None),
     ],
 )

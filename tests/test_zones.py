@@ -94,6 +94,8 @@ def test_without_the_package_the_machines_database_is_read(monkeypatch: pytest.M
         ("Asia/Singapor", "Asia/Singapore"),
         ("Rome", "Europe/Rome"),
         ("tokyo", "Asia/Tokyo"),
+        ("Hawaii", "Pacific/Honolulu"),
+        ("Indian/Male", "Indian/Maldives"),
     ],
 )
 def test_the_name_that_was_meant_is_given(written: str, meant: str) -> None:
@@ -119,6 +121,14 @@ def test_the_name_that_was_meant_is_given(written: str, meant: str) -> None:
         "",
         "/",
         "Europe/Bern",
+        "Petersburg",
+        "San Juan",
+        "La Rioja",
+        "ACT",
+        "Victoria",
+        "West",
+        "East",
+        "Atlantic",
         "Europe/Lyon",
         "Asia/Pune",
         "America/Rome",

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     try:
         return run_tool(arguments)
     except StopError as problem:
-        print(problem, file=sys.stderr)
+        terminal.remark(str(problem))
         return problem.code
     except SystemExit as ended:  # argparse has printed its help
         return int(ended.code or OK)

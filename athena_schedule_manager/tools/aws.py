@@ -1,8 +1,8 @@
 """The stack, through the AWS CLI: what the tools that deploy and operate share.
 
-Standard library only, since these tools must not need the environment in .venv. Every program is
-started by `run`, which a test replaces. Region and profile are decided once, by `place`, and every
-program is told them: the AWS CLI and SAM would each read other variables.
+Standard library only, since these tools must not need the environment in .venv. The AWS CLI and
+SAM are started by `run`, which a test replaces. Region and profile are decided once, by `place`,
+and both are told them: they would each read other variables.
 """
 
 from __future__ import annotations
@@ -187,10 +187,15 @@ def is_version_1() -> bool:
     return "aws-cli/1." in done.stdout + done.stderr
 
 
+def show_or_end(line: str) -> None:
+    """Print a line of what is followed. Raises BrokenPipeError where nobody reads any more."""
+    print(shown(line), flush=True)
+
+
 def follow(*words: str) -> None:
     """Call the AWS CLI and show what it prints while it runs. Raises AwsError."""
     where = ["--region", place().region]
-    done = call("AWS", [*where, *words], place().environment(), lambda line: say(shown(line)))
+    done = call("AWS", [*where, *words], place().environment(), show_or_end)
     if done.returncode:
         raise AwsError("The AWS CLI has failed, see above")
 
@@ -210,11 +215,17 @@ class Stack:
     is_protected: bool
 
     def output(self, name: str) -> str:
-        """Return an output. Raises StopError where the stack is older than the output."""
-        if name not in self.outputs:
-            command = typed("deploy", self.name)
-            raise StopError(f"{self.name} has no output {name}: update it with {command}")
-        return self.outputs[name]
+        """Return an output. Raises StopError where there is none.
+
+        The stack is another application's then, or only partly there, or older than the output.
+        """
+        if name in self.outputs:
+            return self.outputs[name]
+        require_manager(self)
+        if self.status in HALF_THERE:
+            raise StopError(condition(self))
+        command = self.typed("deploy")
+        raise StopError(f"{self.name} has no output {name}: update it with {command}")
 
     def typed(self, tool: str, *words: str) -> str:
         """Return a command for this stack that can be pasted."""
@@ -264,8 +275,7 @@ def the_stack(name: str) -> Stack:
         remark(f"{name} is being changed just now: {stack.status}")
     elif stack.status not in AT_REST:
         remark(condition(stack))
-    elif "ROLLBACK" in stack.status:
-        remark(f"The last update of {name} was rolled back: it is as it was before")
+    tell_roll_back(stack)
     return stack
 
 
@@ -275,8 +285,7 @@ def stack_to_change(name: str) -> Stack:
     stack = required(settled(name, found), name)
     if stack.status not in AT_REST:
         raise StopError(condition(stack))
-    if "ROLLBACK" in stack.status:
-        remark(f"The last update of {name} was rolled back: it is as it was before")
+    tell_roll_back(stack)
     return stack
 
 
@@ -287,6 +296,20 @@ def required(stack: Stack | None, name: str) -> Stack:
             f"The Region {place().region} has no stack {name}: set AWS_REGION or STACK="
         )
     return stack
+
+
+def tell_roll_back(stack: Stack) -> None:
+    """Say so if the last update was rolled back."""
+    if stack.status in {"UPDATE_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"}:
+        remark(f"The last update of {stack.name} was rolled back: it is as it was before")
+
+
+def require_manager(stack: Stack) -> None:
+    """Raise StopError if the stack is not one of a manager."""
+    if "ConfigGitUrl" not in stack.parameters:
+        raise StopError(
+            f"{stack.name} has no parameter ConfigGitUrl: it is another stack; set STACK="
+        )
 
 
 def condition(stack: Stack) -> str:
@@ -393,11 +416,11 @@ class Answer:
 
 
 def invoke_once(function: str, payload: str, *words: str) -> Answer:
-    """Invoke a function once, and print nothing. Raises AwsError."""
+    """Invoke a function once, and print nothing. Raises StopError and AwsError, which is one."""
     with tempfile.TemporaryDirectory() as folder:
         event = Path(folder, "event.json")
         answer = Path(folder, "answer.json")
-        event.write_text(payload, "utf-8")
+        event.write_text(payload, "utf-8", errors="backslashreplace")
         result = aws(
             *("lambda", "invoke", "--function-name", function, "--payload", f"fileb://{event}"),
             *("--cli-read-timeout", str(READ_TIMEOUT), *words, str(answer)),

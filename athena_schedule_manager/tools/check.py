@@ -62,12 +62,12 @@ def main(arguments: list[str]) -> int:
     try:
         document = sys.stdin.buffer.read() if path == STANDARD_INPUT else Path(path).read_bytes()
     except OSError as error:
-        print(f"Cannot read {path}: {error.strerror}", file=sys.stderr)
+        terminal.remark(f"Cannot read {path}: {error.strerror}")
         return NOT_DONE
     project = os.environ.get("PROJECT_NAME", "").strip() or "pn"
     name = "Standard input" if path == STANDARD_INPUT else path
     code, text = check(document, name, project, datetime.now(UTC))
-    terminal.emit(text)
+    terminal.say(text)
     return code
 
 
@@ -172,7 +172,10 @@ def _hints_on_all(
     queries: Queries, schedules: Mapping[str, Schedule], prefix: str, now: datetime
 ) -> Iterator[str]:
     if not queries:
-        yield f"HINT: 'queries' is {{}}, which deletes every schedule that begins with {prefix!r}"
+        yield (
+            f"HINT: 'queries' is {{}}, which deletes every schedule that begins with {prefix!r}, or"
+            " none if they are more than the deletion limit"
+        )
     if not zones.names():
         yield "HINT: time zones were not checked: this machine has no tz database; install tzdata"
     crowd = crowding(schedules, now)
@@ -219,7 +222,7 @@ def _row(schedule: Schedule, now: datetime) -> tuple[str, ...]:
     state = schedule.state or "-"
     paused = state == "DISABLED"
     runs = "(paused)" if paused else shown(schedule.cron, schedule.timezone, now)
-    expression = " ".join(schedule.cron.split())  # on one line
+    expression = terminal.shown(" ".join(schedule.cron.split()))  # on one line
     return schedule.name, expression, ascii(schedule.timezone)[1:-1], state, runs
 
 

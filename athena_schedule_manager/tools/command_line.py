@@ -1,7 +1,7 @@
 """How every tool is called: its options, its help, its exit codes, and the sentence of a failure.
 
-An option may also be given as the environment variable of its name, which is how make hands values
-over: as text that neither make nor a shell has expanded.
+Those of make may also be given as the environment variable of their name, which is how make hands
+them over: as text that neither make nor a shell has expanded.
 """
 
 from __future__ import annotations

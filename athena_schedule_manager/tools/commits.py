@@ -24,7 +24,7 @@ REMOTE = "origin"
 def require_commit(text: str) -> str:
     """Return the text if it is a commit SHA. Raises StopError."""
     if not COMMIT.fullmatch(text):
-        raise StopError(f"SHA={text} is not a commit SHA: give all 40 digits, in lower case")
+        raise StopError("SHA is not a commit SHA: give all 40 digits, in lower case")
     return text
 
 
@@ -45,7 +45,8 @@ def at_commit(url: str, commit: str) -> str:
         return url.replace(PLACE, commit)
     if commit_in(url) is None:
         raise StopError(
-            "ConfigGitUrl has no commit SHA to replace. If it names a branch, merging publishes."
+            "The URL (ConfigGitUrl, or --url) has no commit SHA to replace. If it names a branch,"
+            " merging publishes."
         )
     return with_revision(url, pinned_revisions(url)[0], commit)
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 from athena_schedule_manager.tools import aws
 from athena_schedule_manager.tools.aws import (
     AT_REST,
+    HALF_UPDATED,
     Stack,
     find_stack,
     look_up,
     raw,
+    require_manager,
     required,
     settled,
+    tell_roll_back,
 )
 from athena_schedule_manager.tools.command_line import OK, Parser, StopError
 from athena_schedule_manager.tools.terminal import remark, say, shown
@@ -43,7 +46,9 @@ def delete(name: str, confirm: str) -> None:
             *("--no-enable-termination-protection", "--stack-name", name),
         )
         raise StopError(f"{name} has termination protection. To turn it off: {command}")
-    is_whole = stack.status in AT_REST
+    require_manager(stack)
+    is_whole = stack.status in AT_REST or stack.status in HALF_UPDATED
+    tell_roll_back(stack)
     if is_whole:
         say("\n".join([f"Deleting the stack {name} deletes:", *what_goes(stack)]))
     else:
@@ -58,7 +63,7 @@ def delete(name: str, confirm: str) -> None:
 
 
 def drain(stack: Stack) -> None:
-    """Turn the trigger off, and wait until a run under way has ended."""
+    """Turn the trigger off, wait until a run under way has ended, and begin to delete the stack."""
     with turned(stack, "DISABLED"):
         say(f"The trigger is paused. Waiting {DRAIN_SECONDS} s, in which a run under way ends")
         for left in range(DRAIN_SECONDS, 0, -aws.SIGN_OF_LIFE):

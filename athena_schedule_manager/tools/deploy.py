@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
 
 def deploy(name: str, words: str, *, is_confirmed: bool) -> None:
     """Deploy the stack of this name."""
-    declared = read_template(TEMPLATE.read_text("utf-8"))
+    declared = read_declared()
     refuse_saved_url()
     given = read_parameters(words, declared)
     if aws.is_version_1():
@@ -58,7 +58,9 @@ def deploy(name: str, words: str, *, is_confirmed: bool) -> None:
     else:
         keep_schedules(existing, given, is_confirmed=is_confirmed)
     require_executor(existing, given)
-    if existing is not None:
+    if existing is None:
+        remove_leftovers(name)
+    else:
         require_configuration(existing, given)
         say(f"Updating {name}: parameters that are not given keep the values that the stack has")
     build_and_deploy(name, given)
@@ -71,6 +73,13 @@ def deploy(name: str, words: str, *, is_confirmed: bool) -> None:
 
 
 # --- What is known before anything is done
+
+
+def read_declared() -> dict[str, Parameter]:
+    """Read the parameters that the template of this folder declares. Raises StopError."""
+    if not TEMPLATE.exists():
+        raise StopError(f"There is no {TEMPLATE} here: type it in the folder of the repository")
+    return read_template(TEMPLATE.read_text("utf-8"))
 
 
 def refuse_saved_url() -> None:
@@ -89,18 +98,18 @@ def live_stack(name: str, given: dict[str, str], *, is_confirmed: bool) -> Stack
     stack = aws.settled(name, look_up(name))
     if stack is None or stack.status == aws.WITHOUT_RESOURCES:
         return None
-    if "ConfigGitUrl" not in stack.parameters:
-        raise StopError(f"{name} has no parameter ConfigGitUrl: it is another stack; set STACK=")
+    aws.require_manager(stack)
     if stack.status == "ROLLBACK_COMPLETE":
-        remove_leftovers(stack, given, is_confirmed=is_confirmed)
+        refuse_leftovers(stack, given, is_confirmed=is_confirmed)
         return None
     if stack.status not in aws.AT_REST:
         raise StopError(aws.condition(stack))
+    aws.tell_roll_back(stack)
     return stack
 
 
-def remove_leftovers(stack: Stack, given: dict[str, str], *, is_confirmed: bool) -> None:
-    """Delete what a failed first deployment has left, if it is that of this project."""
+def refuse_leftovers(stack: Stack, given: dict[str, str], *, is_confirmed: bool) -> None:
+    """Refuse to delete what a failed first deployment has left, unless it is of this project."""
     theirs = shown(stack.parameters.get("ProjectName", ""))
     if theirs != given.get("ProjectName", "pn") and not is_confirmed:
         raise StopError(
@@ -108,8 +117,14 @@ def remove_leftovers(stack: Stack, given: dict[str, str], *, is_confirmed: bool)
             f" yours, give ProjectName={theirs} in PARAMETERS; if not, set STACK= to another name,"
             " or add CONFIRM=yes to delete it"
         )
-    say(f"Deleting {stack.name}, which a failed deployment has left behind without resources")
-    delete_stack(stack.name)
+
+
+def remove_leftovers(name: str) -> None:
+    """Delete what a failed first deployment has left: a stack without resources."""
+    stack = find_stack(name)
+    if stack and stack.status == "ROLLBACK_COMPLETE":
+        say(f"Deleting {name}, which a failed deployment has left behind without resources")
+        delete_stack(name)
 
 
 def keep_schedules(stack: Stack, given: dict[str, str], *, is_confirmed: bool) -> None:
@@ -224,7 +239,7 @@ def require_configuration(existing: Stack, given: dict[str, str]) -> None:
 
 
 def build_and_deploy(name: str, given: dict[str, str]) -> None:
-    """Build the artifact and deploy it, with an empty file in the place of SAM's own settings."""
+    """Build the artifact and deploy it, with a file without settings in the place of SAM's own."""
     words = ["--stack-name", name, "--region", place().region]
     if place().profile:
         words += ["--profile", place().profile]
@@ -295,20 +310,31 @@ def finish(stack: Stack, before: Stack | None) -> None:
     """Look whether it runs: a dry run after a first deployment, a run after an update."""
     if before is None:
         try_it(stack)
-    if stack.parameters.get("TriggerState") == "DISABLED":
-        command = stack.typed("resume")
-        say(f"The trigger is paused: until {command}, only {stack.typed('invoke')} runs it")
-        was = before.parameters.get("QueryExecutorArn") if before else None
-        if before and was != stack.parameters.get("QueryExecutorArn"):
-            say("Schedules still have the former executor, and are denied until the next run")
-        return
-    if before:
+    wanted = stack.parameters.get("TriggerState", "ENABLED")
+    now = aws.trigger_state(stack)
+    if wanted == "DISABLED":
+        tell_paused(stack, before)
+    elif before:
         run_once(stack)
-    if aws.trigger_state(stack) == "DISABLED":
+    if (wanted, now) == ("ENABLED", "DISABLED"):
         raise NotWellError(
             "The trigger is off although the stack says ENABLED, so changes in Git are not"
             f" followed. Type {stack.typed('resume')}"
         )
+    if (wanted, now) == ("DISABLED", "ENABLED"):
+        raise NotWellError(
+            "The trigger is on although the stack says DISABLED, so it runs all the same. Type"
+            f" {stack.typed('pause')}, or {stack.typed('resume')} to keep it on"
+        )
+
+
+def tell_paused(stack: Stack, before: Stack | None) -> None:
+    """Say what does not happen while the trigger is paused."""
+    command = stack.typed("resume")
+    say(f"The trigger is paused: until {command}, only {stack.typed('invoke')} runs it")
+    was = before.parameters.get("QueryExecutorArn") if before else None
+    if before and was != stack.parameters.get("QueryExecutorArn"):
+        say("Schedules still have the former executor, and are denied until the next run")
 
 
 def try_it(stack: Stack) -> None:

@@ -33,7 +33,11 @@ EVERY = 100  # schedules between two signs of life
 SCHEMA = "query-executor-config.schema.json"
 DEFAULT_DESCRIPTION = "Managed by Athena Schedule Manager"  # the manager's own, left out
 TIMEZONE = "UTC"  # what applies without a time zone
-STAYS = ("StartDate", "EndDate", "KmsKeyArn")  # members that the manager leaves to the operator
+STAYS = {  # members that the manager leaves to the operator, in words
+    "StartDate": "StartDate (unless it is past)",
+    "EndDate": "EndDate",
+    "KmsKeyArn": "KmsKeyArn",
+}
 COMMON = {"Arn", "RoleArn", "Input", "RetryPolicy", "DeadLetterConfig"}  # to all kinds of target
 
 
@@ -64,9 +68,15 @@ def dump(group: str, prefix: str, executor: str, queue: str) -> None:
     for line in remarks(answers, prefix, executor or usual_target(answers, prefix), queue):
         remark(shown(line))
     written = configuration(answers, prefix)
-    say(json.dumps(written, indent=2, ensure_ascii=False))
+    say(json_text(written))
     others = len(answers) - len(written["queries"])
     remark(f"Schedules written: {len(written['queries'])}, left out: {others}")
+
+
+def json_text(document: object) -> str:
+    """Write JSON as people write it, but with what could disguise a line as an escape. Pure."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def read_group(group: str) -> list[Answer]:
@@ -179,13 +189,13 @@ def is_input_of(query_id: str, text: str) -> bool:
     """Tell whether an input is the one that the manager gives to a query's schedule. Pure."""
     try:
         return bool(json.loads(text) == {"query_id": query_id})
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
 def staying(answer: Answer) -> Iterator[str]:
     """Yield the members that are not the manager's, so that they survive. Pure."""
-    yield from (name for name in STAYS if answer.get(name))
+    yield from (words for name, words in STAYS.items() if answer.get(name))
     if answer.get("FlexibleTimeWindow", {}).get("Mode", "OFF") != "OFF":
         yield "FlexibleTimeWindow"
     if answer.get("ActionAfterCompletion", "NONE") != "NONE":

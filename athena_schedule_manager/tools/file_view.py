@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 PAUSED = "paused"
 STATES = {"ENABLED": "enabled", "DISABLED": PAUSED, None: ""}
-EMPTY = '"queries" is {}: this deletes every schedule of the manager.'
+EMPTY = (
+    '"queries" is {}: this deletes every schedule of the manager, or none if they are more than the'
+    " deletion limit."
+)
 
 
 def view_file(document: bytes, project: str, now: datetime) -> FileView:

@@ -1,6 +1,7 @@
 """The parameters of the template: what it declares, and whether what is given is one of them.
 
-No message repeats a value that is refused: it may hold a token.
+No message repeats a value that is refused, since it may hold a token; of the page of a file it
+shows the address without the query string.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 
 from athena_schedule_manager.tools.command_line import StopError
 
-PAGE = re.compile(r"https://([^/?#]+)/([^?#]+?)/(-/)?blob/([^?#]+)")  # of GitHub, GitLab, Gitea
+PAGE = re.compile(  # of GitHub, whose repositories have two names, and GitLab
+    r"https://([^/?#]+)/(?:([^/?#]+/[^/?#]+)|([^?#]+?)/-)/blob/([^?#]+)"
+)
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,9 @@ def page_problem(value: str) -> str | None:
     page = PAGE.match(value)
     if page is None:
         return None
-    host, repository, _, rest = page.groups()
-    form = f"https://{host}/{repository}/-/raw/{rest}"
-    if page[3] is None:
+    host, repository, project, rest = page.groups()
+    form = f"https://{host}/{project}/-/raw/{rest}"
+    if project is None:
         form = f"https://{host}/{repository}/raw/{rest}"
     if host == "github.com":
         form = f"https://raw.githubusercontent.com/{repository}/{rest}"

@@ -38,7 +38,8 @@ class Change:
     @property
     def detail(self) -> str:
         """The line without the action and the name, which have columns of their own."""
-        return self.line.removeprefix(f"{self.action.upper()}: {self.name} ")
+        word = "Kept" if self.action == "kept" else self.action.upper()
+        return self.line.removeprefix(f"{word}: {self.name}").strip()
 
     @property
     def subject(self) -> str:
@@ -189,7 +190,9 @@ def compare(head: Plan, published: Plan, view: FileView) -> Comparison:
             (broken if is_new else before).append(problem)
     unnamed = _unnamed(head) - _unnamed(published)
     if unnamed > 0:
-        broken.append(f"{unnamed} more failures than in what is published: see the manager's log")
+        broken.append(
+            f"{unnamed} more failures than in what is published, which the plan does not name"
+        )
     return Comparison(head, view, tuple(broken), tuple(before))
 
 

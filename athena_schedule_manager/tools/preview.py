@@ -61,9 +61,9 @@ def main(arguments: list[str]) -> int:
 
 
 def verdict(question: Question, compared: Comparison) -> str:
-    """Say in a sentence whether it is well; what is published is not compared with anything."""
+    """Say in a sentence whether it is well, beside what is published if that could be had."""
     count = len(compared.broken)
-    if not question.url:
+    if not question.url or compared.remarks:
         return f"This fails for {count}, see above" if count else "Nothing of this fails."
     if count:
         return f"This breaks something that is not broken now: {count} above"
@@ -104,8 +104,8 @@ def read_question(asked: argparse.Namespace) -> Question:
     title = "What a run would do to the schedules now"
     if asked.sha:
         title = f"What {require_commit(asked.sha)} would do to the schedules"
-    if asked.function and asked.sha and not asked.url:
-        raise StopError("--function with SHA needs --url, since the stack is not asked for it")
+    if bool(asked.url) != bool(asked.function and asked.sha):
+        raise StopError("--url is for --function with SHA, which need it, and for nothing else")
     if asked.function:
         url = at_commit(asked.url, asked.sha) if asked.sha else asked.url
         return Question(asked.function, url, asked.project or "pn", title)

@@ -241,12 +241,16 @@ def run_once(asked: argparse.Namespace, stack: Stack) -> int:
     try:
         answer = invoke_once(function, json.dumps({}), "--log-type", "Tail")
     except AwsError as error:
-        busy = "TooManyRequestsException" in str(error)
-        report = Report("It is published, and was not run", (BUSY if busy else str(error),))
+        if "TooManyRequestsException" in str(error):
+            return tell_failure(asked, Report("It is published, and was not run", (BUSY,)))
+        report = Report("It is published, and perhaps not run", (str(error),))
         return tell_failure(asked, report)
     counters = read_counters(_parsed(answer.text)) if not answer.error else None
     if counters is None:
-        sentences = (answer.text[:1000], *error_lines(answer.log), "The trigger runs it again.")
+        again = "The trigger runs it again."
+        if stack.parameters.get("TriggerState") == "DISABLED":
+            again = f"The trigger is paused: {stack.typed('invoke')} runs it again."
+        sentences = (answer.text[:1000], *error_lines(answer.log), again)
         return tell_failure(asked, Report("It is published, and its run has failed", sentences))
     counts = ", ".join(f"{number} {name}" for name, number in counters.items())
     if counters["failed"]:

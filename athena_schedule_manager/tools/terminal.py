@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +37,8 @@ def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
     try:
         code = main(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:
-        forget_output()
+    except BrokenPipeError:  # nobody reads any more what a tool would go on to show
+        forget_output(sys.stdout)
         return 0
     except KeyboardInterrupt as interrupt:  # the tool has said what there is to say
         ending = interrupt.args[0] if interrupt.args else signal.SIGINT
@@ -55,12 +55,20 @@ def end_as_ctrl_c_does(ending: int, _: FrameType | None) -> NoReturn:
 
 def say(*words: str) -> None:
     """Print at once, so that lines stay in order beside those of other programs."""
-    print(*words, flush=True)
+    _print(sys.stdout, words)
 
 
 def remark(*words: str) -> None:
     """Print to standard error, which leaves standard output to what was asked for."""
-    print(*words, file=sys.stderr, flush=True)
+    _print(sys.stderr, words)
+
+
+def _print(stream: TextIO, words: tuple[str, ...]) -> None:
+    """Print, whether or not anybody still reads: what is done, and the exit code, stay the same."""
+    try:
+        print(*words, file=stream, flush=True)
+    except BrokenPipeError:
+        forget_output(stream)
 
 
 def shown(text: str) -> str:
@@ -68,14 +76,6 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def emit(text: str) -> None:
-    """Print, whether or not anybody still reads: the exit code is the caller's."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        forget_output()
-
-
-def forget_output() -> None:
+def forget_output(stream: TextIO) -> None:
     """Send what is still buffered nowhere, or Python complains about it when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

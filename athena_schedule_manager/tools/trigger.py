@@ -76,7 +76,7 @@ def turned(stack: Stack, state: str) -> Iterator[None]:
 
 
 def put_back(stack: Stack, before: str) -> None:
-    """Turn the rule to what it was, and say so; or say what it is now, and what to type."""
+    """Turn the rule to what it was, and say so; or say that it may not be, and what to type."""
     try:
         turn_trigger(stack, before)
     except (AwsError, KeyboardInterrupt):

@@ -37,11 +37,10 @@ ABBREVIATIONS = {
     "SAST": "Africa/Johannesburg",
     "SGT": "Asia/Singapore",
     "WAT": "Africa/Lagos",
-    "WEST": "Europe/Lisbon",
     "WIB": "Asia/Jakarta",
     "Z": "UTC",
 }
-# large cities without a zone of their own
+# large cities and others without a zone of their own
 CITIES = {
     "america/atlanta": "America/New_York",
     "america/boston": "America/New_York",
@@ -58,6 +57,7 @@ CITIES = {
     "asia/new_delhi": "Asia/Kolkata",
     "asia/osaka": "Asia/Tokyo",
     "asia/shenzhen": "Asia/Shanghai",
+    "arizona": "America/Phoenix",
     "europe/barcelona": "Europe/Madrid",
     "europe/frankfurt": "Europe/Berlin",
     "europe/geneva": "Europe/Zurich",
@@ -66,7 +66,14 @@ CITIES = {
     "europe/munich": "Europe/Berlin",
     "europe/naples": "Europe/Rome",
     "europe/turin": "Europe/Rome",
+    "hawaii": "Pacific/Honolulu",
+    "indian/male": "Indian/Maldives",
 }
+CONTINENTS = {
+    *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe"),
+    *("Indian", "Pacific"),
+}
+REGIONS = {"act", "north", "south", "victoria", "west"}  # of Australia, and elsewhere
 OFFSET = re.compile("(?ai)(?:utc|gmt)? ?([+-])(0?[0-9]|1[0-4])(?::?00)?")
 MOST_BEHIND = 12  # hours: there is Etc/GMT+12, and Etc/GMT-14
 
@@ -124,6 +131,8 @@ def _close_name(name: str) -> str | None:
         return zones[plain]
     is_close = _is_slip_of if "/" in plain else _is_city_of
     close = [zone for text, zone in zones.items() if is_close(plain, text)]
+    if "/" not in plain and (plain in REGIONS or any(not _is_of_a_city(zone) for zone in close)):
+        return None
     return close[0] if len(close) == 1 else None
 
 
@@ -138,6 +147,12 @@ def _plain(name: str) -> str:
 
 def _is_city_of(city: str, zone: str) -> bool:
     return zone.endswith(f"/{city}") and not zone.startswith("etc/")
+
+
+def _is_of_a_city(zone: str) -> bool:
+    """Tell whether a name is CONTINENT/City, and not that of a part of a country."""
+    continent, *places = zone.split("/")
+    return continent in CONTINENTS and len(places) == 1
 
 
 def _is_slip_of(written: str, zone: str) -> bool:

@@ -25,7 +25,9 @@ FUNCTION = "pn-AthenaScheduleManager"
 FIRST_URL = f"https://git.example/org/{SHA}/c.json?x=1&y=2"
 LOG = "log line"
 COUNTED = {"created": 1, "updated": 0, "deleted": 0, "failed": 0}
-PLAN = COUNTED | {"changes": ["CREATE: pn-a (cron: x)"]}
+PLAN = COUNTED | {
+    "changes": [{"action": "create", "name": "pn-a", "line": "CREATE: pn-a (cron: x)"}]
+}
 DEFAULTS = {
     "ProjectName": "pn",
     "ExistingScheduleGroupName": "",
@@ -232,7 +234,7 @@ class Account:
         return {"FunctionArn": name}
 
     def invoke(self, words: list[str], _: str) -> Any:
-        """Answer an invocation: with what was prepared for a run or a dry run, or its payload."""
+        """Answer an invocation: with what was prepared for a run or a dry run, or as usual."""
         payload = Path(option(words, "--payload").removeprefix("fileb://")).read_text()
         event = json.loads(payload, strict=False)
         self.events.append(event)
@@ -263,11 +265,9 @@ class Account:
         """Turn the trigger off."""
         self.rule = "DISABLED"
 
-    def list_schedules(self, words: list[str], _: str) -> Any:
+    def list_schedules(self, *_: Any) -> Any:
         """List the schedules of the group."""
-        prefix = option(words, "--name-prefix")
-        names = [name for name in self.schedules if name.startswith(prefix)]
-        return {"Schedules": [{"Name": name, "GroupName": GROUP} for name in names]}
+        return {"Schedules": [{"Name": name, "GroupName": GROUP} for name in self.schedules]}
 
     def get_schedule(self, words: list[str], _: str) -> Any:
         """Return a schedule."""
@@ -283,14 +283,8 @@ class Account:
         return {"QueueUrl": "https://queue.example/" + option(words, "--queue-name")}
 
     def get_queue_attributes(self, *_: Any) -> Any:
-        """Count the messages."""
-        visible = len(self.messages) - len(self.hidden)
-        return {
-            "Attributes": {
-                "ApproximateNumberOfMessages": str(visible),
-                "ApproximateNumberOfMessagesNotVisible": str(len(self.hidden)),
-            }
-        }
+        """Count the messages that are being read."""
+        return {"Attributes": {"ApproximateNumberOfMessagesNotVisible": str(len(self.hidden))}}
 
     def receive_message(self, *_: Any) -> Any:
         """Return what nobody reads just now, two at a time, and hide it; print nothing for none."""

@@ -44,7 +44,9 @@ def _display(rows: list[Row], rest: str) -> list[Row]:
 
 def _sort(rows: list[Row], rest: str) -> list[Row]:
     name, order = rest.split(" ")
-    return sorted(rows, key=lambda row: row[name], reverse={"desc": True, "asc": False}[order])
+    return sorted(
+        rows, key=lambda row: row.get(name, ""), reverse={"desc": True, "asc": False}[order]
+    )
 
 
 def _limit(rows: list[Row], rest: str) -> list[Row]:
@@ -76,6 +78,6 @@ COMMANDS: dict[str, Callable[[list[Row], str], list[Row]]] = {
 }
 STATISTICS: dict[str, Callable[[list[Row], str], str]] = {
     "count": lambda group, _name: str(len(group)),
-    "earliest": lambda group, name: group[0][name],
-    "latest": lambda group, name: group[-1][name],
+    "earliest": lambda group, name: next((row[name] for row in group if name in row), ""),
+    "latest": lambda group, name: next((row[name] for row in group[::-1] if name in row), ""),
 }

@@ -100,7 +100,7 @@ class Scheduler:
     def list_schedules(
         self, GroupName: str = "", NamePrefix: str = "", MaxResults: int = 100, NextToken: str = ""
     ) -> dict[str, Any]:
-        """List in the order of names, a page at a time."""
+        """List in the order of groups and names, a page at a time."""
         groups = [self._group(GroupName)] if GroupName else self.groups.values()
         if self.ignores_group:
             groups = self.groups.values()

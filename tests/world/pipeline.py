@@ -170,8 +170,8 @@ class Repository:
         self.git(self.author, "checkout", "--quiet", "--detach", merged)
         return merged
 
-    def clone(self, name: str = "job") -> Path:
+    def clone(self) -> Path:
         """Check main out as a job does: its head alone."""
-        place = self.folder / name
+        place = self.folder / "job"
         self.git(self.folder, "clone", "--quiet", "--depth=1", self.host.as_uri(), str(place))
         return place

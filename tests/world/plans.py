@@ -5,12 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, cast
 
-from athena_schedule_manager._schedules import (
-    completed,
-    create_request,
-    existing_schedule,
-    update_request,
-)
+from athena_schedule_manager._schedules import create_request, existing_schedule, update_request
 from athena_schedule_manager.schedule_manager import (
     Change,
     Existing,
@@ -79,12 +74,11 @@ def live_with(**fields: Any) -> dict[str, Any]:
 
 
 def request_of(change: Change, now: float = 0.0) -> dict[str, Any]:
-    """Return what a create or an update would send, without the group."""
+    """Return what an update would send, or what a create would but for the group."""
     assert change.wanted
     if not change.live:
         return create_request(change.wanted)
-    wanted = completed(change.wanted, change.live.owned)
-    return update_request(change.live, wanted, members("UpdateSchedule"), now)
+    return update_request(change.live, change.wanted, members("UpdateSchedule"), now)
 
 
 def members(operation: str) -> Collection[str]:

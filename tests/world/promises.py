@@ -46,7 +46,7 @@ def obsolete(before: dict[str, Any], queries: dict[str, Any]) -> list[str]:
 def wanted(
     before: dict[str, Any], queries: dict[str, Any], limit: int | None
 ) -> dict[str, dict[str, Any]]:
-    """Return the state that must come of a state and a configuration, without any date."""
+    """Return the state that must come of a state and a configuration; its dates are the former."""
     gone = obsolete(before, queries)
     if limit is not None and len(gone) > limit:
         gone = []
@@ -82,7 +82,7 @@ def same(key: str, found: dict[str, Any], expected: dict[str, Any]) -> bool:
             return False
     actual = {name: found.get(name) for name in known}
     actual["Target"] = {name: found["Target"].get(name) for name in target} | {"Input": found_input}
-    known["Target"] = target | {"Input": target["Input"]}
+    known["Target"] = target
     return actual == known
 
 
