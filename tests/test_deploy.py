@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from athena_schedule_manager._git import FetchError, invalid_config, url_to_fetch
+from athena_schedule_manager._words import CannotReconcileError
+from athena_schedule_manager.tools.deploy import UNUSABLE
 from athena_schedule_manager.tools.parameters import read_template
 from tests.tools.transformed import TEMPLATE, template
 from tests.world import EXECUTOR_ARN, SHA
@@ -605,6 +608,17 @@ def test_a_first_deployment_ends_with_a_dry_run(
     assert operator.account.events == [{"dry_run": True}]
     assert done.code == 1
     assert sentence in done.complaint
+
+
+def test_what_refuses_a_url_is_what_the_manager_answers() -> None:
+    """Its words stand in the package, which needs boto3, and so not the tools."""
+    answers = [str(FetchError("https://h/c.json", "HTTP 404")), str(invalid_config("it is empty"))]
+    for answer, beginning in zip(answers, UNUSABLE, strict=True):
+        assert answer.startswith(beginning)
+    with pytest.raises(CannotReconcileError, match="event's config_git_url"):
+        url_to_fetch(FIRST_URL, "https://elsewhere.example/c.json")
+    with pytest.raises(CannotReconcileError, match="event's config_git_url"):
+        url_to_fetch(FIRST_URL, "ftp://h/c.json")
 
 
 def test_a_first_deployment_names_each_failure(operator: Operator) -> None:

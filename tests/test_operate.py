@@ -390,6 +390,7 @@ def test_a_run_under_way_has_the_functions_timeout_to_end() -> None:
     """The wait is the function's timeout."""
     timeout = template()["Resources"]["AthenaScheduleManager"]["Properties"]["Timeout"]
     assert timeout == DRAIN_SECONDS
+    assert timeout < aws.READ_TIMEOUT
 
 
 def test_deleting_beside_an_existing_group_says_that_its_schedules_fail(operator: Operator) -> None:

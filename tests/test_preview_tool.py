@@ -44,12 +44,15 @@ def test_the_commit_and_what_is_published_are_asked_and_nothing_is_done(deployed
     assert set(deployed.operations()) <= {"describe-stacks", "invoke", "get-caller-identity"}
 
 
-def test_who_may_not_ask_the_stack_names_function_and_url(deployed: Deployed) -> None:
+def test_who_may_not_ask_the_stack_names_function_and_url(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
     """As the action does: its role may invoke the function, and nothing else."""
     url = "https://git.example/{sha}/c.json"
     assert preview("--function", FUNCTION, "--url", url, "--sha", HEAD) == 0
     assert deployed.events[0]["config_git_url"] == f"https://git.example/{HEAD}/c.json"
     assert set(deployed.operations()) == {"invoke"}
+    assert capsys.readouterr().err == f"Region eu-south-1, function {FUNCTION}\n"
 
 
 def test_without_a_commit_the_plan_is_that_of_what_is_published(deployed: Deployed) -> None:

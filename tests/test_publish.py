@@ -340,14 +340,43 @@ def test_a_run_that_does_not_end_well_is_not_green(
     assert deployed.live == NEXT
 
 
-def test_a_run_under_way_is_told(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where the concurrency is reserved: it may have begun before the update."""
+def test_a_call_that_lambda_does_not_take_is_told(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The account's concurrency is used up, say: then nothing has run."""
     refusal = ["TooManyRequestsException", "Rate Exceeded"]
     deployed.before["update-stack"] = lambda: deployed.refusals.update({"invoke": refusal})
     assert publish("--sha", NEXT) == 1
     told = capsys.readouterr().out
     assert "It is published, and was not run" in told
     assert "Lambda takes no call just now" in told
+
+
+def test_a_run_whose_answer_is_lost_may_have_been_made(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once is once: nobody knows whether the function was called."""
+    refusal = ["None", "Read timeout on endpoint URL"]
+    deployed.before["update-stack"] = lambda: deployed.refusals.update({"invoke": refusal})
+    assert publish("--sha", NEXT) == 1
+    assert "It is published, and perhaps not run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("ENABLED", "The trigger runs it again."),
+        ("DISABLED", "The trigger is paused: make invoke runs it again."),
+    ],
+)
+def test_who_runs_a_failed_run_again_is_told(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str], state: str, told: str
+) -> None:
+    """While the trigger is paused nobody does."""
+    deployed.parameters["TriggerState"] = state
+    deployed.answers |= {"run": {"errorMessage": "boom", "errorType": "E"}}
+    assert publish("--sha", NEXT) == 1
+    assert told in capsys.readouterr().out
 
 
 def test_the_run_is_made_once(deployed: Deployed) -> None:

@@ -99,6 +99,28 @@ def test_gitlabs_jobs_call_the_same_tools() -> None:
     assert jobs["publish schedules"]["resource_group"]
 
 
+def test_bitbuckets_steps_call_the_same_tools() -> None:
+    """With options that they take, each with a token of its own."""
+    [pipelines] = [block["pipelines"] for block in SHOWN if "pipelines" in block]
+    [[preview_step], [publish_step]] = [
+        pipelines["pull-requests"]["**"],
+        pipelines["branches"]["main"],
+    ]
+    asked = {}
+    for step in (preview_step["step"], publish_step["step"]):
+        assert step["oidc"]
+        assert "BITBUCKET_STEP_OIDC_TOKEN" in "".join(step["script"])
+        words = shlex.split(step["script"][-1])
+        start = words.index("athena_schedule_manager.tools")
+        values = {"$COMMIT": "a" * 40, "$CONFIG": "c.json", "$URL": "https://h/{sha}/c.json"}
+        typed = [values.get(word, word) for word in words[start + 2 :]]
+        asked[words[start + 1]] = READERS[words[start + 1]](typed)
+    assert (asked["preview"].sha, asked["publish"].confirm) == ("a" * 40, "yes")
+    assert publish_step["step"][
+        "deployment"
+    ]  # whose branches Bitbucket restricts, and one at a time
+
+
 def test_the_commands_for_the_roles_give_parameters_that_there_are() -> None:
     """And all that are required; the values pass the template's patterns."""
     parameters = ROLES["Parameters"]

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from athena_schedule_manager.tools.aws import AwsError, invoke_once, the_stack
+from athena_schedule_manager.tools.aws import AwsError, invoke_once, place, the_stack
 from athena_schedule_manager.tools.command_line import NOT_WELL, OK, Parser, StopError
 from athena_schedule_manager.tools.commits import at_commit, require_commit
 from athena_schedule_manager.tools.plans import NOTHING, FileView, NoPlanError, compare, read_plan
@@ -29,7 +29,7 @@ from athena_schedule_manager.tools.reports import (
     report_of,
     safe,
 )
-from athena_schedule_manager.tools.terminal import say
+from athena_schedule_manager.tools.terminal import remark, say, shown
 
 if TYPE_CHECKING:
     import argparse
@@ -107,6 +107,7 @@ def read_question(asked: argparse.Namespace) -> Question:
     if bool(asked.url) != bool(asked.function and asked.sha):
         raise StopError("--url is for --function with SHA, which need it, and for nothing else")
     if asked.function:
+        remark(f"Region {place().region}, function {shown(asked.function)}")
         url = at_commit(asked.url, asked.sha) if asked.sha else asked.url
         return Question(asked.function, url, asked.project or "pn", title)
     stack = the_stack(asked.stack)
@@ -148,8 +149,8 @@ def compare_with_published(function: str, url: str, view: FileView) -> Compariso
         published = ask(function, {"dry_run": True})
     except NoPlanError as problem:
         compared = compare(head, NOTHING, view)
-        remark = f"What is published could not be compared: {problem}."
-        return replace(compared, remarks=(remark,))
+        why = f"What is published could not be compared: {problem}."
+        return replace(compared, remarks=(why,))
     return compare(head, published, view)
 
 
