@@ -125,6 +125,9 @@ def test_no_plan_is_never_called_a_broken_pull_request(
     deployed.answers |= {"head": plan(CREATE), "published": answer}
     assert preview("--sha", HEAD) == 0
     assert "What is published could not be compared: " in capsys.readouterr().out
+    deployed.answers |= {"head": plan(CREATE, BROKEN)}
+    assert preview("--sha", HEAD) == 1
+    assert "This fails for 1, see above" in capsys.readouterr().out, "nobody knows what it breaks"
 
 
 def test_a_call_that_lambda_does_not_take_is_told(
