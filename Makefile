@@ -142,20 +142,19 @@ clean: ## remove the environments and all caches
 PIP = $(BIN)/python -m pip install --no-compile --progress-bar off --disable-pip-version-check
 SHOWN = awk '/^ *(Collecting|Downloading|Installing)/ { printf "\r%-79.79s", $$0; fflush() } END { print "" }'
 INSTALL = rm -f $(VENV)/failed; { $(PIP) -r $(1) || touch $(VENV)/failed; } | $(SHOWN); [ ! -e $(VENV)/failed ]
+# what stands before a section
+INSTALL_BEFORE = sed '/^\# --- $(1)/,$$d' requirements-dev.txt > $(VENV)/needed.txt && { $(call INSTALL,$(VENV)/needed.txt); }
 
 $(VENV)/can-check: requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; set PYTHON=")'
 	@echo "Installing what is needed into $(VENV), once"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@sed '/^# --- make run CONFIG=$$/,$$d' $< > $(VENV)/pip.txt
-	@$(call INSTALL,$(VENV)/pip.txt)
-	@sed '/^# --- make run$$/,$$d' $< > $(VENV)/check.txt
-	@$(call INSTALL,$(VENV)/check.txt)
+	@$(call INSTALL_BEFORE,make run CONFIG=$$)
+	@$(call INSTALL_BEFORE,make run$$)
 	@touch $@
 
 $(VENV)/can-run: $(VENV)/can-check
-	@sed '/^# --- make test/,$$d' requirements-dev.txt > $(VENV)/run.txt
-	@$(call INSTALL,$(VENV)/run.txt)
+	@$(call INSTALL_BEFORE,make test)
 	@touch $@
 
 $(READY): $(VENV)/can-run

@@ -468,9 +468,8 @@ sys.exit(terminal.run(main, sys.argv[1:]))
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_tool_that_is_ended_first_puts_back_what_it_had_half_done(ending: signal.Signals) -> None:
     """By Ctrl-C, by a job that is canceled, by a terminal that is closed."""
-    begin = (
-        "import signal, sys; signal.signal(int(sys.argv[1]), signal.SIG_DFL)"  # whatever is ours
-    )
+    # whatever this process does with the signal
+    begin = "import signal, sys; signal.signal(int(sys.argv[1]), signal.SIG_DFL)"
     command = [sys.executable, "-c", begin + ENDED, str(int(ending))]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)  # noqa: S603 - ours
     assert (done.returncode, done.stdout, done.stderr) == (-ending, b"put back\n", b"")

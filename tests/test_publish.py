@@ -340,26 +340,23 @@ def test_a_run_that_does_not_end_well_is_not_green(
     assert deployed.live == NEXT
 
 
-def test_a_call_that_lambda_does_not_take_is_told(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("refusal", "title", "why"),
+    [
+        (["TooManyRequestsException", "x"], "and was not run", "Lambda takes no call just now"),
+        (["None", "Read timeout"], "and perhaps not run", "Read timeout"),
+    ],
+    ids=["busy", "answer lost"],
+)
+def test_a_call_that_fails_has_run_nothing_or_nobody_knows(
+    deployed: Deployed, capsys: pytest.CaptureFixture[str], refusal: list[str], title: str, why: str
 ) -> None:
-    """The account's concurrency is used up, say: then nothing has run."""
-    refusal = ["TooManyRequestsException", "Rate Exceeded"]
+    """The account's concurrency is used up; or the function was called, perhaps: once is once."""
     deployed.before["update-stack"] = lambda: deployed.refusals.update({"invoke": refusal})
     assert publish("--sha", NEXT) == 1
     told = capsys.readouterr().out
-    assert "It is published, and was not run" in told
-    assert "Lambda takes no call just now" in told
-
-
-def test_a_run_whose_answer_is_lost_may_have_been_made(
-    deployed: Deployed, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Once is once: nobody knows whether the function was called."""
-    refusal = ["None", "Read timeout on endpoint URL"]
-    deployed.before["update-stack"] = lambda: deployed.refusals.update({"invoke": refusal})
-    assert publish("--sha", NEXT) == 1
-    assert "It is published, and perhaps not run" in capsys.readouterr().out
+    assert f"It is published, {title}" in told
+    assert why in told
 
 
 @pytest.mark.parametrize(
@@ -416,7 +413,7 @@ def test_what_is_published_already_is_not_published_again(
 def test_what_is_no_commit_is_not_published(
     deployed: Deployed, capsys: pytest.CaptureFixture[str], sha: str
 ) -> None:
-    """A sentence says what is wanted, with what was typed, and nothing is called."""
+    """A sentence says what is wanted, and nothing is called."""
     assert publish("--sha", sha) == 2
     assert "SHA is not a commit SHA: give all 40 digits" in capsys.readouterr().err
     assert deployed.operations() == []

@@ -120,7 +120,10 @@ def refuse_leftovers(stack: Stack, given: dict[str, str], *, is_confirmed: bool)
 
 
 def remove_leftovers(name: str) -> None:
-    """Delete what a failed first deployment has left: a stack without resources."""
+    """Delete what a failed first deployment has left: a stack without resources.
+
+    It is looked at again, since somebody may have deployed while values were asked for.
+    """
     stack = find_stack(name)
     if stack and stack.status == "ROLLBACK_COMPLETE":
         say(f"Deleting {name}, which a failed deployment has left behind without resources")
@@ -130,9 +133,8 @@ def remove_leftovers(name: str) -> None:
 def keep_schedules(stack: Stack, given: dict[str, str], *, is_confirmed: bool) -> None:
     """Refuse a change that deletes the schedules, or makes a second set. Raises StopError."""
     keys = ("ProjectName", "ExistingScheduleGroupName")
-    changed = {
-        key for key in keys if (stack.parameters | given).get(key) != stack.parameters.get(key)
-    }
+    after = stack.parameters | given
+    changed = {key for key in keys if after.get(key) != stack.parameters.get(key)}
     if is_confirmed or not changed:
         return
     group = stack.outputs.get("ScheduleGroupName")

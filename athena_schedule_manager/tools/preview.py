@@ -108,7 +108,7 @@ def read_question(asked: argparse.Namespace) -> Question:
         raise StopError("--url is for --function with SHA, which need it, and for nothing else")
     if asked.function:
         remark(f"Region {place().region}, function {shown(asked.function)}")
-        url = at_commit(asked.url, asked.sha) if asked.sha else asked.url
+        url = at_commit(asked.url, asked.sha) if asked.sha else ""
         return Question(asked.function, url, asked.project or "pn", title)
     stack = the_stack(asked.stack)
     url = at_commit(stack.parameters.get("ConfigGitUrl", ""), asked.sha) if asked.sha else ""

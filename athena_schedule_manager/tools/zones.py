@@ -73,7 +73,7 @@ CONTINENTS = {
     *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe"),
     *("Indian", "Pacific"),
 }
-REGIONS = {"act", "north", "south", "victoria", "west"}  # of Australia, and elsewhere
+REGIONS = {f"Australia/{name}" for name in ("ACT", "North", "South", "Victoria", "West")}
 OFFSET = re.compile("(?ai)(?:utc|gmt)? ?([+-])(0?[0-9]|1[0-4])(?::?00)?")
 MOST_BEHIND = 12  # hours: there is Etc/GMT+12, and Etc/GMT-14
 
@@ -129,11 +129,12 @@ def _close_name(name: str) -> str | None:
     zones = _plain_names()
     if plain in zones:
         return zones[plain]
-    is_close = _is_slip_of if "/" in plain else _is_city_of
-    close = [zone for text, zone in zones.items() if is_close(plain, text)]
-    if "/" not in plain and (plain in REGIONS or any(not _is_of_a_city(zone) for zone in close)):
-        return None
-    return close[0] if len(close) == 1 else None
+    if "/" in plain:
+        close = [zone for text, zone in zones.items() if _is_slip_of(plain, text)]
+    else:
+        close = [zone for text, zone in zones.items() if text.endswith(f"/{plain}")]
+    is_clear = len(close) == 1 and ("/" in plain or _is_of_a_city(close[0]))
+    return close[0] if is_clear else None
 
 
 @functools.cache
@@ -145,14 +146,10 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s-]+", "_", re.sub(r"\s*/\s*", "/", name.strip())).casefold()
 
 
-def _is_city_of(city: str, zone: str) -> bool:
-    return zone.endswith(f"/{city}") and not zone.startswith("etc/")
-
-
 def _is_of_a_city(zone: str) -> bool:
-    """Tell whether a name is CONTINENT/City, and not that of a part of a country."""
+    """Tell whether a name is Continent/City, and not that of a part of a country."""
     continent, *places = zone.split("/")
-    return continent in CONTINENTS and len(places) == 1
+    return continent in CONTINENTS and len(places) == 1 and zone not in REGIONS
 
 
 def _is_slip_of(written: str, zone: str) -> bool:
